@@ -83,7 +83,6 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": False,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
@@ -104,8 +103,6 @@ TEMPLATES = [
         },
     }
 ]
-TEMPLATES[0].pop("APP_DIRS")
-
 
 def database_from_url(url: str) -> dict[str, object]:
     """Turn `postgresql://user:password@host:port/name?sslmode=...` into Django's form.
