@@ -1,5 +1,16 @@
 """The map of all pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from mesoclinic.ui.views import start
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", start, name="start"),
+    path("", include("mesoclinic.services.urls")),
+    path("", include("mesoclinic.accounts.urls")),
+    path("", include("mesoclinic.audit.urls")),
+    path("", include("patients.urls")),
+    path("", include("protocols.urls")),
+    path("", include("sessions.urls")),
+    path("", include("aftercare.urls")),
+]
