@@ -1,0 +1,81 @@
+"""Real PostgreSQL and Redis for every test. `bin/test` has them ready; bare pytest starts them itself."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the services before Django reads its settings."""
+    if not os.environ.get("DATABASE_URL"):
+        from mesoclinic.services import embedded
+
+        state = Path(os.environ.get("MESOCLINIC_STATE") or ROOT / ".state-test").resolve()
+        os.environ["MESOCLINIC_STATE"] = str(state)
+        os.environ["MESOCLINIC_FAST_DATABASE"] = "1"
+        addresses = embedded.ensure(state)
+        # Left running for the next call: starting costs more than the tests that follow.
+        os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = addresses.database_url, addresses.redis_url
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """A test database of its own per process, so that two runs from one checkout do not meet."""
+    from django.conf import settings
+
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_mesoclinic_{os.getpid()}"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache() -> Iterator[None]:
+    """Keys of one run never meet another's, and rate limits start empty."""
+    from django.core.cache import cache
+
+    cache.key_prefix = f"test-{os.getpid()}"
+    yield
+
+
+@contextmanager
+def celery_worker() -> Iterator[subprocess.Popen[bytes]]:
+    """A real Celery worker in a process of its own, on the test database and a queue of its own."""
+    from django.conf import settings
+
+    queue = f"test-{os.getpid()}"
+    settings.CELERY_TASK_DEFAULT_QUEUE = queue
+    from mesoclinic.celery import app
+
+    app.conf.task_default_queue = queue
+    name = str(settings.DATABASES["default"]["NAME"])
+    url = os.environ["DATABASE_URL"].replace("/mesoclinic?", f"/{name}?")
+    log = Path(os.environ["MESOCLINIC_STATE"]) / "log" / "test-worker.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "mesoclinic", "worker", "-Q", queue, "-c", "1", "-P", "solo",
+             "--without-gossip", "--without-mingle", "-n", f"{queue}@localhost"],
+            cwd=ROOT, env={**os.environ, "DATABASE_URL": url}, stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while not app.control.ping(destination=[f"{queue}@localhost"], timeout=0.5):
+            assert process.poll() is None, f"the worker ended; see {log}"
+            assert time.monotonic() < deadline, f"the worker did not answer; see {log}"
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def celery_worker_process(transactional_db: None) -> Iterator[subprocess.Popen[bytes]]:
+    """Needs committed rows: the worker has connections of its own."""
+    with celery_worker() as process:
+        yield process
