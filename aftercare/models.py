@@ -21,7 +21,9 @@ class IssuedSheet(models.Model):
     html = models.TextField()
     pdf = models.BinaryField()
     pdf_sha256 = models.CharField(max_length=64)
-    issued_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sheets_issued")
+    issued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sheets_issued"
+    )
     issued_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

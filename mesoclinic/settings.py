@@ -105,6 +105,7 @@ TEMPLATES = [
     }
 ]
 
+
 def database_from_url(url: str) -> dict[str, object]:
     """Turn `postgresql://user:password@host:port/name?sslmode=...` into Django's form.
 
@@ -118,7 +119,11 @@ def database_from_url(url: str) -> dict[str, object]:
         pair.split("=", 1) for pair in unquote(parts.query).split("&") if "=" in pair
     )
     host = str(options.pop("host", "") or parts.hostname or "")
-    options["pool"] = {"min_size": 1, "max_size": int(os.environ.get("MESOCLINIC_DB_POOL", "8")), "timeout": 10}
+    options["pool"] = {
+        "min_size": 1,
+        "max_size": int(os.environ.get("MESOCLINIC_DB_POOL", "8")),
+        "timeout": 10,
+    }
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")) or "mesoclinic",
@@ -223,15 +228,22 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-due-messages": {"task": "sessions.tasks.deliver_due_messages", "schedule": 15.0},
 }
 
-# "mailbox" keeps each message readable on a page of the clinic; "smtp" sends it through EMAIL_URL's server.
+# "mailbox" keeps each message readable on a page of the clinic; "smtp" sends it through the SMTP server below.
 MESSAGE_DELIVERY = os.environ.get("MESOCLINIC_DELIVERY", "mailbox")
-EMAIL_HOST = os.environ.get("MESOCLINIC_SMTP_HOST", "localhost")
-EMAIL_PORT = int(os.environ.get("MESOCLINIC_SMTP_PORT", "25"))
-EMAIL_HOST_USER = os.environ.get("MESOCLINIC_SMTP_USER", "")
-EMAIL_HOST_PASSWORD = os.environ.get("MESOCLINIC_SMTP_PASSWORD", "")
-EMAIL_USE_TLS = _flag("MESOCLINIC_SMTP_TLS")
-EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = os.environ.get("MESOCLINIC_MAIL_FROM", "clinic@localhost")
+MAILERS = {
+    "default": {
+        "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "OPTIONS": {
+            "host": os.environ.get("MESOCLINIC_SMTP_HOST") or "localhost",
+            "port": int(os.environ.get("MESOCLINIC_SMTP_PORT") or "25"),
+            "username": os.environ.get("MESOCLINIC_SMTP_USER", ""),
+            "password": os.environ.get("MESOCLINIC_SMTP_PASSWORD", ""),
+            "use_tls": _flag("MESOCLINIC_SMTP_TLS"),
+            "timeout": 20,
+        },
+    }
+}
+DEFAULT_FROM_EMAIL = os.environ.get("MESOCLINIC_MAIL_FROM") or "clinic@localhost"
 
 KNOWLEDGE_DIR = BASE_DIR / "protocols" / "knowledge"
 

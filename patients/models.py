@@ -41,7 +41,11 @@ class Patient(models.Model):
         UNKNOWN = "unknown", _("Not known")
 
     record_number = models.CharField(
-        _("record number"), max_length=12, unique=True, editable=False, db_default=Func(function="mc_record_number")
+        _("record number"),
+        max_length=12,
+        unique=True,
+        editable=False,
+        db_default=Func(function="mc_record_number"),
     )
     given_name = models.CharField(_("given name"), max_length=80)
     family_name = models.CharField(_("family name"), max_length=120)
@@ -103,23 +107,28 @@ class Patient(models.Model):
                 condition=Q(phototype__isnull=True) | Q(phototype__range=(1, 6)), name="phototype_1_to_6"
             ),
             models.CheckConstraint(
-                condition=Q(weight_kg__isnull=True) | Q(weight_kg__range=(20, 300)), name="weight_20_to_300_kg"
+                condition=Q(weight_kg__isnull=True) | Q(weight_kg__range=(20, 300)),
+                name="weight_20_to_300_kg",
             ),
             models.CheckConstraint(
-                condition=Q(height_cm__isnull=True) | Q(height_cm__range=(100, 250)), name="height_100_to_250_cm"
+                condition=Q(height_cm__isnull=True) | Q(height_cm__range=(100, 250)),
+                name="height_100_to_250_cm",
             ),
             models.CheckConstraint(
                 condition=Q(phone="") | Q(phone__regex=r"^\+[1-9][0-9]{6,14}$"), name="phone_e164"
             ),
             models.CheckConstraint(
-                condition=Q(phone_other="") | Q(phone_other__regex=r"^\+[1-9][0-9]{6,14}$"), name="phone_other_e164"
+                condition=Q(phone_other="") | Q(phone_other__regex=r"^\+[1-9][0-9]{6,14}$"),
+                name="phone_other_e164",
             ),
             models.CheckConstraint(condition=Q(sex__in=["female", "male"]), name="sex_known"),
             models.CheckConstraint(
                 condition=Q(pregnancy="unknown") | Q(pregnancy_asked_on__isnull=False),
                 name="pregnancy_answer_has_a_date",
             ),
-            models.CheckConstraint(condition=~Q(given_name="") & ~Q(family_name=""), name="patient_has_a_name"),
+            models.CheckConstraint(
+                condition=~Q(given_name="") & ~Q(family_name=""), name="patient_has_a_name"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -146,9 +155,13 @@ class ClinicalFact(models.Model):
     """What all coded facts share. A fact is retracted, never deleted or overwritten."""
 
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
-    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     retracted_at = models.DateTimeField(null=True, editable=False)
-    retracted_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    retracted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     retracted_reason = models.CharField(max_length=300, blank=True)
     detail = models.CharField(_("detail"), max_length=2000, blank=True)
 
@@ -217,7 +230,8 @@ class Medication(ClinicalFact):
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(dose_mg_per_day__isnull=True) | Q(dose_mg_per_day__gte=0), name="medication_dose_not_negative"
+                condition=Q(dose_mg_per_day__isnull=True) | Q(dose_mg_per_day__gte=0),
+                name="medication_dose_not_negative",
             )
         ]
 

@@ -37,7 +37,9 @@ class Assessment(models.Model):
     needle_fear = models.BooleanField(_("afraid of needles"), null=True, blank=True)
     max_sessions = models.PositiveSmallIntegerField(_("most visits wanted"), null=True, blank=True)
     decline_anaesthetic = models.BooleanField(_("declines anaesthetic"), default=False)
-    weekdays = ArrayField(models.PositiveSmallIntegerField(), verbose_name=_("weekdays"), default=list, blank=True)
+    weekdays = ArrayField(
+        models.PositiveSmallIntegerField(), verbose_name=_("weekdays"), default=list, blank=True
+    )
     time_from = models.TimeField(_("not before"), null=True, blank=True)
     time_until = models.TimeField(_("not after"), null=True, blank=True)
     events = models.JSONField(default=list, blank=True)  # [{"kind": "important-event", "date": "2026-12-24"}]
@@ -46,7 +48,9 @@ class Assessment(models.Model):
         ordering = ["-assessed_on", "-pk"]
         indexes = [models.Index(fields=["patient", "-assessed_on", "-id"], name="assessment_of_patient")]
         constraints = [
-            models.CheckConstraint(condition=Q(pain__isnull=True) | Q(pain__range=(0, 10)), name="pain_0_to_10"),
+            models.CheckConstraint(
+                condition=Q(pain__isnull=True) | Q(pain__range=(0, 10)), name="pain_0_to_10"
+            ),
             models.CheckConstraint(
                 condition=Q(max_downtime_days__isnull=True) | Q(max_downtime_days__range=(0, 60)),
                 name="downtime_0_to_60_days",
@@ -69,13 +73,19 @@ class Concern(models.Model):
     grade = models.PositiveSmallIntegerField(_("severity by eye"), null=True, blank=True)
     score = models.DecimalField(max_digits=5, decimal_places=2, null=True, blank=True)
     band = models.CharField(max_length=12, blank=True)
-    details = models.JSONField(default=dict, blank=True)  # goal, red_flags, onset, hair_pattern, lesion_cm2 ...
+    details = models.JSONField(
+        default=dict, blank=True
+    )  # goal, red_flags, onset, hair_pattern, lesion_cm2 ...
 
     class Meta:
         ordering = ["position", "pk"]
         constraints = [
-            models.UniqueConstraint(fields=["assessment", "indication", "area"], name="concern_once_per_assessment"),
-            models.CheckConstraint(condition=Q(grade__isnull=True) | Q(grade__range=(1, 3)), name="grade_1_to_3"),
+            models.UniqueConstraint(
+                fields=["assessment", "indication", "area"], name="concern_once_per_assessment"
+            ),
+            models.CheckConstraint(
+                condition=Q(grade__isnull=True) | Q(grade__range=(1, 3)), name="grade_1_to_3"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -111,7 +121,9 @@ class TreatmentPlan(models.Model):
     findings = models.JSONField(default=list)
     knowledge_version = models.CharField(max_length=40)
     knowledge_sha256 = models.CharField(max_length=64)
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="plans_drafted")
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="plans_drafted"
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     saved_at = models.DateTimeField(auto_now=True)
     revision = models.PositiveIntegerField(default=1)
@@ -188,7 +200,9 @@ class PlannedSession(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["plan", "course", "number"], name="planned_session_once"),
             models.CheckConstraint(
-                condition=Q(earliest_days__lte=models.F("target_days"), target_days__lte=models.F("latest_days")),
+                condition=Q(
+                    earliest_days__lte=models.F("target_days"), target_days__lte=models.F("latest_days")
+                ),
                 name="window_in_order",
             ),
             models.CheckConstraint(condition=Q(duration_min__gt=0), name="session_takes_time"),

@@ -13,19 +13,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the services before Django reads its settings."""
-    if not os.environ.get("DATABASE_URL"):
-        from mesoclinic.services import embedded
-
-        state = Path(os.environ.get("MESOCLINIC_STATE") or ROOT / ".state-test").resolve()
-        os.environ["MESOCLINIC_STATE"] = str(state)
-        os.environ["MESOCLINIC_FAST_DATABASE"] = "1"
-        addresses = embedded.ensure(state)
-        # Left running for the next call: starting costs more than the tests that follow.
-        os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = addresses.database_url, addresses.redis_url
-
-
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
     """A test database of its own per process, so that two runs from one checkout do not meet."""

@@ -35,13 +35,17 @@ class Diary:
     devices: list[Device] = field(default_factory=list)
     away: dict[int, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     closed: list[tuple[datetime, datetime]] = field(default_factory=list)
-    taken: dict[tuple[str, int], list[tuple[datetime, datetime]]] = field(default_factory=lambda: defaultdict(list))
+    taken: dict[tuple[str, int], list[tuple[datetime, datetime]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     @classmethod
     def load(cls, location: Location) -> "Diary":
         """Read the location's people and things."""
         diary = cls(location=location)
-        rows = location.hours.select_related("practitioner__user").order_by("practitioner_id", "weekday", "starts")
+        rows = location.hours.select_related("practitioner__user").order_by(
+            "practitioner_id", "weekday", "starts"
+        )
         for row in rows:
             diary.hours.setdefault((row.practitioner_id, row.weekday), []).append((row.starts, row.ends))
             if row.practitioner not in diary.practitioners:
@@ -69,7 +73,9 @@ class Diary:
     ) -> Slot | None:
         """The first free time of the day, beginning the search at a practitioner and hour that `prefer` picks."""
         qualified = [
-            p for p in self.practitioners if need in p.qualifications and (not only or p.user.username in only)
+            p
+            for p in self.practitioners
+            if need in p.qualifications and (not only or p.user.username in only)
         ]
         if not qualified:
             return None
@@ -89,7 +95,13 @@ class Diary:
         return None
 
     def _slot(
-        self, practitioner: Practitioner, patient_id: int, need: str, device_kind: str, start: datetime, minutes: int
+        self,
+        practitioner: Practitioner,
+        patient_id: int,
+        need: str,
+        device_kind: str,
+        start: datetime,
+        minutes: int,
     ) -> Slot | None:
         end = start + timedelta(minutes=minutes)
         blocked = self.closed + self.away[practitioner.pk]

@@ -8,16 +8,9 @@ from decimal import Decimal
 from mesoclinic.accounts.models import User
 from patients.models import Allergy, Condition, LabValue, Medication, Patient, Procedure
 
-WOMEN = (
-    "Lucía Elena Farida Petra Sara Mei Irene Olga Noor Rosa Carmen Vera Ana Julia Inés Clara Marta Nadia Amelie Zoe "
-    "Sofia Hanna Leila Paula Nuria Aya Greta Emma Valeria Laia Helena Alba Dunia Marina Celia Bianca Eva Rita Salma Ona"
-).split()
-MEN = "Hugo Tomás Andrés Paulo Samir Bruno Diego Marc Iván Omar Luca Pablo Nils Karim Jorge Álvaro Mateo Said Erik Raúl".split()
-FAMILIES = (
-    "Ferrer Ruiz Benali Novak Lindqvist Tanaka Pascual Marín Haddad Amat Vidal Lindt Molina Reis Khoury Costa Pons Serrano "
-    "Gil Prieto Cano Lara Rey Sanz Roig Ros Torres Navarro Ibáñez Castro Ortega Medina Santos Vega Iglesias Fuentes Blanco "
-    "Schmidt Rossi Moreau Dubois Weber Nilsen Kovács Petrov Silva Almeida Farouk Mansour Cruz"
-).split()
+WOMEN = ["Lucía", "Elena", "Farida", "Petra", "Sara", "Mei", "Irene", "Olga", "Noor", "Rosa", "Carmen", "Vera", "Ana", "Julia", "Inés", "Clara", "Marta", "Nadia", "Amelie", "Zoe", "Sofia", "Hanna", "Leila", "Paula", "Nuria", "Aya", "Greta", "Emma", "Valeria", "Laia", "Helena", "Alba", "Dunia", "Marina", "Celia", "Bianca", "Eva", "Rita", "Salma", "Ona"]
+MEN = ["Hugo", "Tomás", "Andrés", "Paulo", "Samir", "Bruno", "Diego", "Marc", "Iván", "Omar", "Luca", "Pablo", "Nils", "Karim", "Jorge", "Álvaro", "Mateo", "Said", "Erik", "Raúl"]
+FAMILIES = ["Ferrer", "Ruiz", "Benali", "Novak", "Lindqvist", "Tanaka", "Pascual", "Marín", "Haddad", "Amat", "Vidal", "Lindt", "Molina", "Reis", "Khoury", "Costa", "Pons", "Serrano", "Gil", "Prieto", "Cano", "Lara", "Rey", "Sanz", "Roig", "Ros", "Torres", "Navarro", "Ibáñez", "Castro", "Ortega", "Medina", "Santos", "Vega", "Iglesias", "Fuentes", "Blanco", "Schmidt", "Rossi", "Moreau", "Dubois", "Weber", "Nilsen", "Kovács", "Petrov", "Silva", "Almeida", "Farouk", "Mansour", "Cruz"]
 LANGUAGES = ("es",) * 7 + ("en", "en", "de", "fr", "ar")
 
 
@@ -77,7 +70,11 @@ def _facts(*, people: list[Patient], today: date, by: User) -> None:
     for index, patient in enumerate(people):
         if index % 13 == 4:
             Allergy.objects.create(
-                patient=patient, substance="lidocaine", reaction="urticaria", severity="moderate", recorded_by=by
+                patient=patient,
+                substance="lidocaine",
+                reaction="urticaria",
+                severity="moderate",
+                recorded_by=by,
             )
         if index % 17 == 6:
             Allergy.objects.create(
@@ -89,23 +86,55 @@ def _facts(*, people: list[Patient], today: date, by: User) -> None:
             Condition.objects.create(patient=patient, code="keloid-tendency", status="past", recorded_by=by)
         if index % 29 == 9:
             Condition.objects.create(patient=patient, code="hypothyroid", status="active", recorded_by=by)
-            Medication.objects.create(patient=patient, code="levothyroxine", current=True, prescribed=True, recorded_by=by)
+            Medication.objects.create(
+                patient=patient, code="levothyroxine", current=True, prescribed=True, recorded_by=by
+            )
         if patient.sex == "female" and index % 14 == 1:
-            Medication.objects.create(patient=patient, code="combined-pill", current=True, prescribed=True, recorded_by=by)
+            Medication.objects.create(
+                patient=patient, code="combined-pill", current=True, prescribed=True, recorded_by=by
+            )
         if index % 31 == 12:
             Medication.objects.create(
-                patient=patient, code="isotretinoin-oral", last_dose=today - timedelta(days=115), recorded_by=by
+                patient=patient,
+                code="isotretinoin-oral",
+                last_dose=today - timedelta(days=115),
+                recorded_by=by,
             )
         if index % 37 == 20:
             Procedure.objects.create(
-                patient=patient, code="botulinum-toxin", area="face", done_on=today - timedelta(days=60), recorded_by=by
+                patient=patient,
+                code="botulinum-toxin",
+                area="face",
+                done_on=today - timedelta(days=60),
+                recorded_by=by,
             )
         if patient.sex == "female":
             sampled = today - timedelta(days=35 + index % 50)
             LabValue.objects.bulk_create(
                 [
-                    LabValue(patient=patient, code="ferritin", value=Decimal(22 + index % 70), unit="ug/L", taken_on=sampled, recorded_by=by),
-                    LabValue(patient=patient, code="tsh", value=Decimal("1.8"), unit="mIU/L", taken_on=sampled, recorded_by=by),
-                    LabValue(patient=patient, code="fbc", value=Decimal(0), unit="flag", taken_on=sampled, recorded_by=by),
+                    LabValue(
+                        patient=patient,
+                        code="ferritin",
+                        value=Decimal(22 + index % 70),
+                        unit="ug/L",
+                        taken_on=sampled,
+                        recorded_by=by,
+                    ),
+                    LabValue(
+                        patient=patient,
+                        code="tsh",
+                        value=Decimal("1.8"),
+                        unit="mIU/L",
+                        taken_on=sampled,
+                        recorded_by=by,
+                    ),
+                    LabValue(
+                        patient=patient,
+                        code="fbc",
+                        value=Decimal(0),
+                        unit="flag",
+                        taken_on=sampled,
+                        recorded_by=by,
+                    ),
                 ]
             )

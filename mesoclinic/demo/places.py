@@ -27,11 +27,23 @@ STAFF: tuple[tuple[str, str, str], ...] = (
 
 #: username -> (location, qualifications, [(weekdays, from, to)])
 PRACTITIONERS: dict[str, tuple[str, tuple[str, ...], tuple[tuple[tuple[int, ...], int, int], ...]]] = {
-    "amari": ("madrid", ("consultation", "injection", "needling", "needle-free"), (((1, 2, 3, 4, 5), 9, 14), ((1, 2, 3, 4), 15, 19))),
-    "keller": ("madrid", ("consultation", "injection", "needling", "needle-free"), (((1, 2, 3, 4, 5), 12, 20), ((6,), 9, 14))),
+    "amari": (
+        "madrid",
+        ("consultation", "injection", "needling", "needle-free"),
+        (((1, 2, 3, 4, 5), 9, 14), ((1, 2, 3, 4), 15, 19)),
+    ),
+    "keller": (
+        "madrid",
+        ("consultation", "injection", "needling", "needle-free"),
+        (((1, 2, 3, 4, 5), 12, 20), ((6,), 9, 14)),
+    ),
     "roca": ("madrid", ("injection", "needling", "needle-free"), (((1, 2, 3, 4, 5), 9, 17),)),
     "vega": ("madrid", ("injection", "needling", "needle-free"), (((1, 2, 3, 4, 5), 12, 20), ((6,), 9, 14))),
-    "santana": ("palmas", ("consultation", "injection", "needling", "needle-free"), (((1, 2, 3, 4, 5), 9, 14), ((1, 3), 15, 19))),
+    "santana": (
+        "palmas",
+        ("consultation", "injection", "needling", "needle-free"),
+        (((1, 2, 3, 4, 5), 9, 14), ((1, 3), 15, 19)),
+    ),
     "cabrera": ("palmas", ("injection", "needling", "needle-free"), (((1, 2, 3, 4, 5), 9, 17),)),
 }
 

@@ -106,7 +106,11 @@ def _as_database_user(command: Sequence[str], uid: int | None) -> list[str]:
 def _run(command: Sequence[str], uid: int | None, log: Path) -> None:
     with log.open("ab") as out:
         done = subprocess.run(
-            _as_database_user(command, uid), stdout=out, stderr=subprocess.STDOUT, cwd="/", stdin=subprocess.DEVNULL
+            _as_database_user(command, uid),
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
         )
     if done.returncode != 0:
         tail = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no message"]
@@ -149,13 +153,26 @@ def start_postgres(state: Path) -> bool:
             shutil.rmtree(data)  # an initdb that was cut off: nothing of value can be in it yet
         _private_folder(data, uid)
         _run(
-            [str(bin_folder / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "--no-locale", "-E", "UTF8"],
+            [
+                str(bin_folder / "initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-locale",
+                "-E",
+                "UTF8",
+            ],
             uid,
             log,
         )
     # A server without its socket (its /tmp was cleaned) or in the middle of dying: end it first.
     subprocess.run(
-        _as_database_user([str(bin_folder / "pg_ctl"), "-D", str(data), "-m", "fast", "-w", "-t", "20", "stop"], uid),
+        _as_database_user(
+            [str(bin_folder / "pg_ctl"), "-D", str(data), "-m", "fast", "-w", "-t", "20", "stop"], uid
+        ),
         capture_output=True,
         cwd="/",
     )
@@ -164,7 +181,19 @@ def start_postgres(state: Path) -> bool:
         # Tests throw their data away; losing it in a power cut is no loss.
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
     _run(
-        [str(bin_folder / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(log), "-w", "-t", "60", "start"],
+        [
+            str(bin_folder / "pg_ctl"),
+            "-D",
+            str(data),
+            "-o",
+            options,
+            "-l",
+            str(log),
+            "-w",
+            "-t",
+            "60",
+            "start",
+        ],
         uid,
         log,
     )
@@ -186,7 +215,18 @@ def stop_postgres(state: Path) -> None:
     uid = _database_uid()
     subprocess.run(
         _as_database_user(
-            [str(_postgres_bin() / "pg_ctl"), "-D", str(state / "postgres"), "-m", "fast", "-w", "-t", "30", "stop"], uid
+            [
+                str(_postgres_bin() / "pg_ctl"),
+                "-D",
+                str(state / "postgres"),
+                "-m",
+                "fast",
+                "-w",
+                "-t",
+                "30",
+                "stop",
+            ],
+            uid,
         ),
         capture_output=True,
         cwd="/",

@@ -49,7 +49,10 @@ def _apt_install(*packages: str) -> bool:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return False
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages]):
+    for command in (
+        ["apt-get", "update", "-q"],
+        ["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages],
+    ):
         done = subprocess.run(command, capture_output=True, env=environment)
     return done.returncode == 0
 
@@ -58,7 +61,9 @@ def system_libraries() -> None:
     """WeasyPrint needs Pango from the system."""
     if ctypes.util.find_library("pango-1.0") and ctypes.util.find_library("pangoft2-1.0"):
         return
-    if platform.system() == "Darwin" and any(Path(p, "libpango-1.0.dylib").exists() for p in ("/opt/homebrew/lib", "/usr/local/lib")):
+    if platform.system() == "Darwin" and any(
+        Path(p, "libpango-1.0.dylib").exists() for p in ("/opt/homebrew/lib", "/usr/local/lib")
+    ):
         return
     if _apt_install("libpango-1.0-0", "libpangoft2-1.0-0", "libharfbuzz-subset0"):
         return

@@ -21,7 +21,15 @@ from types import FrameType
 import psutil
 
 from mesoclinic.services import embedded
-from mesoclinic.services.steps import ROOT, StepError, run_manage, secret_key, state_folder, step, system_libraries
+from mesoclinic.services.steps import (
+    ROOT,
+    StepError,
+    run_manage,
+    secret_key,
+    state_folder,
+    step,
+    system_libraries,
+)
 
 _PR_SET_PDEATHSIG = 1
 

@@ -5,7 +5,15 @@ import subprocess
 import sys
 
 from mesoclinic.services import embedded
-from mesoclinic.services.steps import ROOT, StepError, chromium, secret_key, state_folder, step, system_libraries
+from mesoclinic.services.steps import (
+    ROOT,
+    StepError,
+    chromium,
+    secret_key,
+    state_folder,
+    step,
+    system_libraries,
+)
 
 CHECKS: tuple[tuple[str, list[str]], ...] = (
     ("lint", ["ruff", "check", "."]),

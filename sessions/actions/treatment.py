@@ -80,7 +80,9 @@ def open_record(*, appointment: Appointment, by: User, now: datetime) -> Treatme
                     cocktail=part["cocktail"],
                     agent=component["agent"],
                     volume_ml=Decimal(str(component.get("volume_ml") or 0)),
-                    dose_mg=Decimal(str(component["dose_mg"])) if component.get("dose_mg") is not None else None,
+                    dose_mg=Decimal(str(component["dose_mg"]))
+                    if component.get("dose_mg") is not None
+                    else None,
                 )
                 for component in part.get("components", [])
             )
@@ -92,7 +94,9 @@ def open_record(*, appointment: Appointment, by: User, now: datetime) -> Treatme
 
 
 def _locked_open(record: TreatmentRecord) -> TreatmentRecord:
-    locked = TreatmentRecord.objects.select_for_update().select_related("appointment", "patient").get(pk=record.pk)
+    locked = (
+        TreatmentRecord.objects.select_for_update().select_related("appointment", "patient").get(pk=record.pk)
+    )
     if locked.signed_at is not None:
         raise TreatmentError(_("This record is signed. Correct it as a new version."))
     return locked
@@ -204,5 +208,7 @@ def correct_record(*, record: TreatmentRecord, reason: str, by: User, now: datet
         row._state.adding = True
         row.record = new
         row.save()
-    audit(type="treatment.corrected", target=new, by=by, patient_id=new.patient_id, reason=new.correction_reason)
+    audit(
+        type="treatment.corrected", target=new, by=by, patient_id=new.patient_id, reason=new.correction_reason
+    )
     return new

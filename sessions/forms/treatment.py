@@ -38,9 +38,15 @@ class TreatmentForm(forms.Form):
 
     anaesthetic = forms.ChoiceField(label=_("Comfort"), choices=ANAESTHETICS, required=False)
     anaesthetic_grams = forms.DecimalField(
-        label=_("Grams applied"), min_value=Decimal(0), max_value=Decimal(60), decimal_places=1, required=False
+        label=_("Grams applied"),
+        min_value=Decimal(0),
+        max_value=Decimal(60),
+        decimal_places=1,
+        required=False,
     )
-    anaesthetic_lot = forms.ModelChoiceField(label=_("Lot of the cream"), queryset=Lot.objects.none(), required=False)
+    anaesthetic_lot = forms.ModelChoiceField(
+        label=_("Lot of the cream"), queryset=Lot.objects.none(), required=False
+    )
     anaesthetic_on = forms.TimeField(label=_("On at"), required=False)
     anaesthetic_off = forms.TimeField(label=_("Off at"), required=False)
     pain_score = forms.TypedChoiceField(
@@ -53,7 +59,9 @@ class TreatmentForm(forms.Form):
     reactions = forms.MultipleChoiceField(label=_("Reactions seen"), choices=REACTIONS, required=False)
     reaction_note = forms.CharField(label=_("Reactions in words"), max_length=1000, required=False)
     watched_min = forms.IntegerField(label=_("Watched, minutes"), min_value=0, max_value=600, required=False)
-    note = forms.CharField(label=_("Note"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    note = forms.CharField(
+        label=_("Note"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3})
+    )
 
     def __init__(self, *args: Any, record: TreatmentRecord, today: date, **kwargs: Any) -> None:
         self.record = record
@@ -76,7 +84,9 @@ class TreatmentForm(forms.Form):
             )
         for component in self.components:
             choices = [("", _("Choose the lot"))] + [
-                (str(lot.pk), self._lot_label(lot)) for lot in self.lots if lot.product.agent == component.agent
+                (str(lot.pk), self._lot_label(lot))
+                for lot in self.lots
+                if lot.product.agent == component.agent
             ]
             self.fields[f"component-{component.pk}-lot"] = forms.ChoiceField(
                 label=_("Lot of %(agent)s") % {"agent": component.agent}, choices=choices, required=False
@@ -95,7 +105,11 @@ class TreatmentForm(forms.Form):
                 label=_("Volume, mL"), min_value=Decimal(0), max_value=Decimal(30), decimal_places=2
             )
             self.fields[f"area-{area.pk}-depth_mm"] = forms.DecimalField(
-                label=_("Depth, mm"), min_value=Decimal(0), max_value=Decimal(13), decimal_places=2, required=False
+                label=_("Depth, mm"),
+                min_value=Decimal(0),
+                max_value=Decimal(13),
+                decimal_places=2,
+                required=False,
             )
         for name, value in self._initial().items():
             self.initial.setdefault(name, value)
@@ -117,7 +131,7 @@ class TreatmentForm(forms.Form):
         for component in self.components:
             # Nothing is preselected: a person chooses the lot that is in the hand.
             values[f"component-{component.pk}-lot"] = str(component.lot_id or "")
-            values[f"component-{component.pk}-volume_ml"] = component.volume_ml.normalize()
+            values[f"component-{component.pk}-volume_ml"] = format(component.volume_ml.normalize(), "f")
         for area in self.areas:
             values[f"area-{area.pk}-points"] = area.points
             values[f"area-{area.pk}-volume_ml"] = area.volume_ml

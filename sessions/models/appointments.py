@@ -27,7 +27,9 @@ class CourseBooking(models.Model):
 
     plan = models.ForeignKey(TreatmentPlan, on_delete=models.PROTECT, related_name="bookings")
     key = models.UUIDField(unique=True)
-    booked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="courses_booked")
+    booked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="courses_booked"
+    )
     booked_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -80,10 +82,14 @@ class Appointment(models.Model):
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="appointments")
     practitioner = models.ForeignKey(Practitioner, on_delete=models.PROTECT, related_name="appointments")
     room = models.ForeignKey(Room, on_delete=models.PROTECT, related_name="appointments")
-    device = models.ForeignKey(Device, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments")
+    device = models.ForeignKey(
+        Device, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments"
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
-    occupied_from = models.DateTimeField(help_text=_("Start with set-up: room and device are taken from here."))
+    occupied_from = models.DateTimeField(
+        help_text=_("Start with set-up: room and device are taken from here.")
+    )
     occupied_until = models.DateTimeField(help_text=_("End with clean-up."))
     status = models.CharField(max_length=15, choices=Status, default=Status.BOOKED)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
@@ -107,7 +113,9 @@ class Appointment(models.Model):
                 condition=Q(occupied_from__lte=F("starts_at"), ends_at__lte=F("occupied_until")),
                 name="appointment_inside_its_buffers",
             ),
-            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="appointment_start_before_end"),
+            models.CheckConstraint(
+                condition=Q(starts_at__lt=F("ends_at")), name="appointment_start_before_end"
+            ),
             models.UniqueConstraint(
                 fields=["planned_session"],
                 condition=~Q(status__in=["no-show", "cancelled"]),

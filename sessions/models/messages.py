@@ -50,7 +50,9 @@ class Message(models.Model):
         ordering = ["-send_at", "-pk"]
         indexes = [
             # The claim of sessions.reminders.outbox reads only this part.
-            models.Index(fields=["send_at"], condition=Q(state__in=["due", "failed", "sending"]), name="message_due"),
+            models.Index(
+                fields=["send_at"], condition=Q(state__in=["due", "failed", "sending"]), name="message_due"
+            ),
             models.Index(fields=["-send_at", "-id"], name="message_list_order"),
             models.Index(fields=["patient", "-send_at"], name="message_of_patient"),
         ]

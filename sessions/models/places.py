@@ -41,7 +41,9 @@ class Room(models.Model):
 
     class Meta:
         ordering = ["location", "name"]
-        constraints = [models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location")]
+        constraints = [
+            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -57,7 +59,9 @@ class Device(models.Model):
 
     class Meta:
         ordering = ["location", "name"]
-        constraints = [models.UniqueConstraint(fields=["location", "name"], name="device_name_once_per_location")]
+        constraints = [
+            models.UniqueConstraint(fields=["location", "name"], name="device_name_once_per_location")
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -66,7 +70,9 @@ class Device(models.Model):
 class Practitioner(models.Model):
     """A member of staff who treats. Qualifications: `consultation`, `injection`, `needling`, `needle-free`."""
 
-    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="practitioner")
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="practitioner"
+    )
     qualifications = ArrayField(models.CharField(max_length=20), verbose_name=_("qualified for"))
 
     class Meta:

@@ -20,7 +20,9 @@ class TreatmentRecord(models.Model):
     version = models.PositiveSmallIntegerField(default=1)
     supersedes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="successors")
     correction_reason = models.CharField(max_length=300, blank=True)
-    operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="records_operated")
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="records_operated"
+    )
     opened_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(_("start"), null=True, blank=True)
     ended_at = models.DateTimeField(_("end"), null=True, blank=True)
@@ -31,8 +33,12 @@ class TreatmentRecord(models.Model):
     )
     anaesthetic_on = models.DateTimeField(_("cream on"), null=True, blank=True)
     anaesthetic_off = models.DateTimeField(_("cream off"), null=True, blank=True)
-    pain_score = models.PositiveSmallIntegerField(_("pain during the session, 0 to 10"), null=True, blank=True)
-    reactions = ArrayField(models.CharField(max_length=30), verbose_name=_("reactions seen"), default=list, blank=True)
+    pain_score = models.PositiveSmallIntegerField(
+        _("pain during the session, 0 to 10"), null=True, blank=True
+    )
+    reactions = ArrayField(
+        models.CharField(max_length=30), verbose_name=_("reactions seen"), default=list, blank=True
+    )
     reaction_note = models.CharField(_("reactions in words"), max_length=1000, blank=True)
     watched_min = models.PositiveSmallIntegerField(_("watched, minutes"), null=True, blank=True)
     note = models.TextField(_("note"), max_length=4000, blank=True)
@@ -56,11 +62,17 @@ class TreatmentRecord(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(signed_at__isnull=True, signed_by__isnull=True)
-                | Q(signed_at__isnull=False, signed_by__isnull=False, started_at__isnull=False, ended_at__isnull=False),
+                | Q(
+                    signed_at__isnull=False,
+                    signed_by__isnull=False,
+                    started_at__isnull=False,
+                    ended_at__isnull=False,
+                ),
                 name="signed_record_has_signer_and_times",
             ),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True) | Q(started_at__lte=F("ended_at")), name="record_start_before_end"
+                condition=Q(ended_at__isnull=True) | Q(started_at__lte=F("ended_at")),
+                name="record_start_before_end",
             ),
         ]
 
@@ -76,7 +88,9 @@ class SafetyCheck(models.Model):
         CHANGED = "changed", _("Something changed")
 
     record = models.ForeignKey(TreatmentRecord, on_delete=models.CASCADE, related_name="checks")
-    question = models.CharField(max_length=30)  # identity, pregnancy, allergy, medicines, infection, sun, procedures
+    question = models.CharField(
+        max_length=30
+    )  # identity, pregnancy, allergy, medicines, infection, sun, procedures
     answer = models.CharField(max_length=10, choices=Answer)
     detail = models.CharField(max_length=500, blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -84,7 +98,9 @@ class SafetyCheck(models.Model):
 
     class Meta:
         ordering = ["pk"]
-        constraints = [models.UniqueConstraint(fields=["record", "question"], name="question_once_per_record")]
+        constraints = [
+            models.UniqueConstraint(fields=["record", "question"], name="question_once_per_record")
+        ]
 
     def __str__(self) -> str:
         return f"{self.question}: {self.answer}"
@@ -108,7 +124,9 @@ class TreatedArea(models.Model):
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(condition=Q(volume_ml__gte=0), name="given_volume_not_negative"),
-            models.CheckConstraint(condition=Q(depth_mm__isnull=True) | Q(depth_mm__gte=0), name="depth_not_negative"),
+            models.CheckConstraint(
+                condition=Q(depth_mm__isnull=True) | Q(depth_mm__gte=0), name="depth_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -130,7 +148,9 @@ class MixedComponent(models.Model):
         ordering = ["pk"]
         constraints = [
             models.CheckConstraint(condition=Q(volume_ml__gte=0), name="mixed_volume_not_negative"),
-            models.CheckConstraint(condition=Q(dose_mg__isnull=True) | Q(dose_mg__gte=0), name="mixed_dose_not_negative"),
+            models.CheckConstraint(
+                condition=Q(dose_mg__isnull=True) | Q(dose_mg__gte=0), name="mixed_dose_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:

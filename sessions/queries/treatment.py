@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
+from mesoclinic.ui.formatting import decimal_trim
 from patients.models import Patient
 from sessions.models import Lot, SafetyCheck, TreatmentRecord
 
@@ -19,12 +20,33 @@ type Question = tuple[str, Any, Any, Any, Any, bool]
 #: Asked again on the day (REFERENCE.md §11; R01-R04 and R07 forbid the session).
 QUESTIONS: tuple[Question, ...] = (
     ("identity", lazy("Name and birth date"), lazy("asked, two identifiers"), lazy("Ok"), lazy("No"), True),
-    ("pregnancy", lazy("Pregnant or breastfeeding"), lazy("asked today, R01 to R04"), lazy("No"), lazy("Yes"), True),
+    (
+        "pregnancy",
+        lazy("Pregnant or breastfeeding"),
+        lazy("asked today, R01 to R04"),
+        lazy("No"),
+        lazy("Yes"),
+        True,
+    ),
     ("medicines", lazy("New medicine"), lazy("since the plan"), lazy("No"), lazy("Yes"), False),
     ("allergy", lazy("New allergy"), lazy("to anything, plasters too"), lazy("No"), lazy("Yes"), False),
-    ("infection", lazy("Infection, fever, cold sore"), lazy("within 2 cm of the area"), lazy("No"), lazy("Yes"), False),
+    (
+        "infection",
+        lazy("Infection, fever, cold sore"),
+        lazy("within 2 cm of the area"),
+        lazy("No"),
+        lazy("Yes"),
+        False,
+    ),
     ("sun", lazy("Sun or tanning"), lazy("last 28 days"), lazy("No"), lazy("Yes"), False),
-    ("procedures", lazy("Other procedure, vaccine, dentist"), lazy("since the last visit"), lazy("No"), lazy("Yes"), False),
+    (
+        "procedures",
+        lazy("Other procedure, vaccine, dentist"),
+        lazy("since the last visit"),
+        lazy("No"),
+        lazy("Yes"),
+        False,
+    ),
     ("consent", lazy("Consent"), lazy("signed, current version"), lazy("Ok"), lazy("No"), True),
     ("photos", lazy("Photos before"), lazy("same light"), lazy("Ok"), lazy("No"), True),
 )
@@ -76,11 +98,15 @@ def check_obstacles(record: TreatmentRecord) -> list[Obstacle]:
     for code, question, _help, _ok, _other, forbids in questions_for(record.patient):
         check = answers.get(code)
         if check is None:
-            found.append(Obstacle("todo", _("%(question)s: not asked yet.") % {"question": question}, "checks"))
+            found.append(
+                Obstacle("todo", _("%(question)s: not asked yet.") % {"question": question}, "checks")
+            )
         elif check.answer == SafetyCheck.Answer.CHANGED and forbids:
             rule = {"pregnancy": "R01", "consent": "R07", "photos": "R07"}.get(code, "")
             remedy = {
-                "pregnancy": _("Postpone the course or call the physician: no session in pregnancy or breastfeeding."),
+                "pregnancy": _(
+                    "Postpone the course or call the physician: no session in pregnancy or breastfeeding."
+                ),
                 "identity": _("Stop until the person and the record are the same."),
                 "consent": _("Have the consent signed first."),
                 "photos": _("Take the photos first."),
@@ -90,7 +116,8 @@ def check_obstacles(record: TreatmentRecord) -> list[Obstacle]:
             found.append(
                 Obstacle(
                     "block",
-                    _("%(question)s: a physician writes what was found and decided.") % {"question": question},
+                    _("%(question)s: a physician writes what was found and decided.")
+                    % {"question": question},
                     "checks",
                 )
             )
@@ -118,7 +145,7 @@ def dose_obstacles(record: TreatmentRecord) -> list[Obstacle]:
                 Obstacle(
                     "block",
                     _("%(agent)s %(dose)s mg is above %(limit)s mg for one session. Draw less.")
-                    % {"agent": agent, "dose": dose.normalize(), "limit": limits[agent].normalize()},
+                    % {"agent": agent, "dose": decimal_trim(dose), "limit": decimal_trim(limits[agent])},
                     "mix",
                     "R60",
                 )

@@ -54,7 +54,9 @@ def test_every_service_has_a_health_check(compose: dict[str, dict[str, dict[str,
 
 def test_no_password_has_a_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    secrets = [m for m in re.findall(r"\$\{([A-Z_]+)(:[-?])?", text) if "PASSWORD" in m[0] or "SECRET" in m[0]]
+    secrets = [
+        m for m in re.findall(r"\$\{([A-Z_]+)(:[-?])?", text) if "PASSWORD" in m[0] or "SECRET" in m[0]
+    ]
     assert secrets
     for name, how in secrets:
         assert how == ":?" or name == "MESOCLINIC_SMTP_PASSWORD", name

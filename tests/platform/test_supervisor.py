@@ -29,7 +29,12 @@ class Product:
     def __init__(self, state: Path, port: int) -> None:
         self.state, self.port = state, port
         environment = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL"}}
-        environment |= {"MESOCLINIC_STATE": str(state), "PORT": str(port), "MESOCLINIC_DEMO": "0", "PYTHONUNBUFFERED": "1"}
+        environment |= {
+            "MESOCLINIC_STATE": str(state),
+            "PORT": str(port),
+            "MESOCLINIC_DEMO": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
         self.output = state.parent / f"output-{time.monotonic_ns()}.txt"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mesoclinic.services.supervisor"], cwd=ROOT, env=environment,

@@ -27,10 +27,16 @@ class Command(BaseCommand):
             return
         if User.objects.exists():
             raise CommandError("There are users already. Sign in as an administrator to add more.")
-        password = getpass("Password for the first administrator (empty: make one): ") if sys.stdin.isatty() else ""
+        password = (
+            getpass("Password for the first administrator (empty: make one): ") if sys.stdin.isatty() else ""
+        )
         made = not password
         password = password or secrets.token_urlsafe(12)
         User.objects.create_user(
-            "admin", password=password, full_name="Administrator", role=User.Role.ADMINISTRATOR, must_change_password=made
+            "admin",
+            password=password,
+            full_name="Administrator",
+            role=User.Role.ADMINISTRATOR,
+            must_change_password=made,
         )
         self.stdout.write("First administrator: user admin" + (f", password {password}" if made else ""))
