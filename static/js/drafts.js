@@ -1,0 +1,146 @@
+/* Drafts: a form with data-draft-key keeps what is typed in this tab until it is saved.
+   Session storage, not local storage: clinical text does not outlive the tab, and ends with signing out. */
+(() => {
+  "use strict";
+
+  const words = document.getElementById("words")?.dataset ?? {};
+  const PREFIX = "mesoclinic-draft:";
+  const user = document.body.dataset.user ?? "";
+  const mine = `${PREFIX}${user}:`;
+  const clock = (moment) => {
+    const at = new Date(moment);
+    return `${String(at.getHours()).padStart(2, "0")}:${String(at.getMinutes()).padStart(2, "0")}`;
+  };
+  const keys = () => Object.keys(sessionStorage).filter((key) => key.startsWith(PREFIX));
+
+  if (!user) {
+    // Signed out by hand: nothing may be left. An expired session keeps its drafts for the same person.
+    if (sessionStorage.getItem(`${PREFIX}leaving`)) keys().forEach((key) => sessionStorage.removeItem(key));
+    unsend();
+    return;
+  }
+  keys().forEach((key) => {
+    if (!key.startsWith(mine)) sessionStorage.removeItem(key);
+  });
+  document.querySelectorAll('form[action$="/sign-out/"]').forEach((form) => {
+    form.addEventListener("submit", () => sessionStorage.setItem(`${PREFIX}leaving`, "yes"));
+  });
+  if (document.body.hasAttribute("data-locked")) {
+    unsend();
+    return;
+  }
+
+  /* A form that was sent but met the lock or the sign-in page was not saved: its draft counts again. */
+  function unsend() {
+    keys().forEach((key) => {
+      try {
+        const draft = JSON.parse(sessionStorage.getItem(key));
+        if (draft?.sent) sessionStorage.setItem(key, JSON.stringify({ ...draft, sent: false }));
+      } catch {
+        sessionStorage.removeItem(key);
+      }
+    });
+  }
+
+  const kept = (form) =>
+    [...form.elements].filter(
+      (field) => field.name && !["hidden", "password", "file", "submit", "button"].includes(field.type),
+    );
+  function read(form) {
+    const values = {};
+    for (const field of kept(form)) {
+      if (field.type === "checkbox" || field.type === "radio") {
+        values[field.name] ??= [];
+        if (field.checked) values[field.name].push(field.value);
+      } else if (field.multiple) {
+        values[field.name] = [...field.selectedOptions].map((option) => option.value);
+      } else {
+        (values[field.name] ??= []).push(field.value);
+      }
+    }
+    return values;
+  }
+  function write(form, values) {
+    const used = {};
+    for (const field of kept(form)) {
+      const given = values[field.name];
+      if (!given) continue;
+      if (field.type === "checkbox" || field.type === "radio") field.checked = given.includes(field.value);
+      else if (field.multiple) [...field.options].forEach((option) => (option.selected = given.includes(option.value)));
+      else {
+        used[field.name] ??= 0;
+        if (given[used[field.name]] !== undefined) field.value = given[used[field.name]];
+        used[field.name] += 1;
+      }
+      field.dispatchEvent(new Event("combo:refresh"));
+    }
+    // The page may compute from the values (scores): tell it once.
+    form.querySelector("input, select, textarea")?.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  function watch(form) {
+    if (form.dataset.draftOn) return;
+    form.dataset.draftOn = "yes";
+    const key = mine + form.dataset.draftKey;
+    const first = read(form);
+    let draft = null;
+    try {
+      draft = JSON.parse(sessionStorage.getItem(key));
+    } catch {
+      sessionStorage.removeItem(key);
+    }
+    if (draft?.sent || form.querySelector(".is-invalid")) {
+      // Saved, or the server gave back what was typed with its remarks.
+      sessionStorage.removeItem(key);
+    } else if (draft && JSON.stringify(draft.values) !== JSON.stringify(first)) {
+      write(form, draft.values);
+      offer(form, key, first, draft.at);
+    }
+
+    let timer;
+    form.addEventListener("input", () => {
+      window.clearTimeout(timer);
+      timer = window.setTimeout(() => keep(form, key), 400);
+    });
+    form.addEventListener("change", () => keep(form, key));
+    form.addEventListener("submit", () => {
+      window.clearTimeout(timer);
+      sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), sent: true, values: read(form) }));
+    });
+    form.addEventListener("htmx:afterRequest", (event) => {
+      if (event.detail.elt === form && event.detail.successful) sessionStorage.removeItem(key);
+    });
+  }
+
+  function keep(form, key) {
+    const at = Date.now();
+    sessionStorage.setItem(key, JSON.stringify({ at, sent: false, values: read(form) }));
+    const output = form.querySelector("[data-draft-state]");
+    if (output) output.textContent = words.draftKept.replace("{time}", clock(at));
+  }
+
+  function offer(form, key, first, at) {
+    const note = document.createElement("div");
+    note.className = "draft-note";
+    note.setAttribute("role", "status");
+    note.append(words.draft.replace("{time}", clock(at)));
+    const drop = document.createElement("button");
+    drop.type = "button";
+    drop.className = "btn btn-bare btn-sm";
+    drop.textContent = words.draftDrop;
+    drop.addEventListener("click", () => {
+      write(form, first);
+      sessionStorage.removeItem(key);
+      note.remove();
+    });
+    note.append(drop);
+    form.prepend(note);
+  }
+
+  const all = (root) => root.querySelectorAll?.("form[data-draft-key]").forEach(watch);
+  all(document);
+  document.addEventListener("htmx:load", (event) => {
+    if (event.target.matches?.("form[data-draft-key]")) watch(event.target);
+    all(event.target);
+  });
+})();
