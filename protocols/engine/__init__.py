@@ -1,0 +1,10 @@
+"""The protocol engine: pure, total, deterministic, explained. No Django, no clock, no I/O beyond loading knowledge.
+
+`propose(case, knowledge, today)` answers every valid case; DESIGN.md §5 is the contract of its answer.
+"""
+
+from protocols.engine.case import Case, CaseFaults, parse
+from protocols.engine.knowledge import Knowledge, KnowledgeError, load
+from protocols.engine.proposing import Proposal, propose
+
+__all__ = ["Case", "CaseFaults", "Knowledge", "KnowledgeError", "Proposal", "load", "parse", "propose"]

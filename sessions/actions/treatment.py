@@ -192,7 +192,11 @@ def correct_record(*, record: TreatmentRecord, reason: str, by: User, now: datet
     if old.successors.exists():
         raise TreatmentError(_("This record already has a newer version."))
     new = TreatmentRecord.objects.get(pk=old.pk)
-    checks, areas, parts = list(old.checks.all()), list(old.areas.all()), list(old.components.all())
+    rows: list[SafetyCheck | TreatedArea | MixedComponent] = [
+        *old.checks.all(),
+        *old.areas.all(),
+        *old.components.all(),
+    ]
     new.pk = None
     new.version = old.version + 1
     new.supersedes = old
@@ -203,7 +207,7 @@ def correct_record(*, record: TreatmentRecord, reason: str, by: User, now: datet
     new.revision = 1
     new._state.adding = True
     new.save()
-    for row in (*checks, *areas, *parts):
+    for row in rows:
         row.pk = None
         row._state.adding = True
         row.record = new

@@ -72,7 +72,9 @@ class TreatmentForm(forms.Form):
         agents = {component.agent for component in self.components} | set(CREAMS)
         self.lots = list(usable_lots(agents=agents, on=today))
         creams = [lot.pk for lot in self.lots if lot.product.agent in CREAMS]
-        self.fields["anaesthetic_lot"].queryset = Lot.objects.filter(pk__in=creams).select_related("product")
+        cream_field = self.fields["anaesthetic_lot"]
+        assert isinstance(cream_field, forms.ModelChoiceField)
+        cream_field.queryset = Lot.objects.filter(pk__in=creams).select_related("product")
         for code, question, _help, safe, other, _forbids in questions_for(record.patient):
             self.fields[f"check-{code}"] = forms.ChoiceField(
                 label=question,

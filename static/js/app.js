@@ -21,8 +21,10 @@
     if (!place) return;
     const note = document.createElement("div");
     note.className = "note-x note--block";
+    note.dataset.passing = "yes";
     note.textContent = text;
-    place.replaceChildren(note);
+    place.querySelector("[data-passing]")?.remove();
+    place.append(note);
     note.scrollIntoView({ block: "nearest" });
   }
   document.addEventListener("htmx:sendError", () => say(words.failed));
@@ -32,7 +34,7 @@
     say(status === 403 ? words.refused : status === 404 ? words.gone : words.broke);
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) document.getElementById("page-alert")?.replaceChildren();
+    if (event.detail.successful) document.querySelector("#page-alert [data-passing]")?.remove();
   });
 
   /* ---- toasts: six seconds, kept while in use, one action ---- */

@@ -1,0 +1,425 @@
+"""Candidates: one modality with one cocktail for one concern, sized in volume, dose, depth and downtime."""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from protocols.engine.case import Case
+from protocols.engine.effects import Outcome
+from protocols.engine.knowledge import Knowledge
+from protocols.engine.rules import Assessed
+from protocols.engine.words import number_words
+
+SYRINGE, JET, NEEDLING = "syringe", "needle-free", "microneedling"
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """An agent in a cocktail: mL, and mg where it has mass, against its limit for one session."""
+
+    agent: str
+    concentration_mg_per_ml: Decimal | None
+    volume_ml: Decimal
+    dose_mg: Decimal | None
+    limit_mg: Decimal | None
+    limit_ml: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why something was not chosen."""
+
+    candidate: str
+    rules: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A possible way to treat one concern."""
+
+    concern: str
+    indication: str
+    area: str
+    band: str
+    modality: str
+    technique: str
+    cocktail: str
+    components: tuple[Component, ...]
+    volume_ml: Decimal
+    depth_mm: Decimal | None
+    zones: tuple[tuple[str, Decimal], ...]
+    points: int | None
+    ml_per_point: Decimal | None
+    spacing_mm: str | None
+    needle: str | None
+    downtime_hours: int
+    interval: tuple[int, int, int]
+    own_row: bool
+    free_from: date
+    waits: tuple[str, ...]
+    grade: str
+    notes: tuple[tuple[str, str], ...] = field(default=())  # (rule, text)
+
+    @property
+    def lead(self) -> str:
+        """The first agent: the one the cocktail is for."""
+        return self.components[0].agent
+
+    @property
+    def agents(self) -> frozenset[str]:
+        """All agents with the diluent left out."""
+        return frozenset(c.agent for c in self.components)
+
+    @property
+    def injected_ml(self) -> Decimal:
+        """mL that go under the skin; needled liquid stays on it."""
+        return Decimal(0) if self.modality == NEEDLING else self.volume_ml
+
+
+def row_for(rows: list[dict[str, Any]], value: Decimal) -> dict[str, Any]:
+    """The first row whose `up_to_mm` reaches the value."""
+    return next(row for row in rows if value <= Decimal(row["up_to_mm"]))
+
+
+def needling_downtime(depth: Decimal, knowledge: Knowledge) -> int:
+    """Hours of redness by depth. Source: REFERENCE.md §5.4."""
+    return int(row_for(knowledge.tables["needling_downtime"], depth)["hours"])
+
+
+def agent_limits(agent: str, case: Case, knowledge: Knowledge) -> tuple[Decimal | None, Decimal | None]:
+    """(mg, mL) allowed in one session: the strictest of the session and the weight limit."""
+    row = knowledge.agents[agent]
+    limit = Decimal(row["max_mg_per_session"]) if row["max_mg_per_session"] is not None else None
+    if row["max_mg_per_kg"]:
+        weight = case.weight_kg or Decimal(knowledge.tables["unknown_weight_kg"]["value"])
+        by_weight = Decimal(row["max_mg_per_kg"]) * weight
+        limit = by_weight if limit is None else min(limit, by_weight)
+    millilitres = Decimal(row["max_ml_per_session"]) if row["max_ml_per_session"] is not None else None
+    # What was given on the same day counts against the day's limit.
+    for fact in case.facts.get("given") or ():
+        if fact.code == agent and fact.day("date") == case.today:
+            if limit is not None and fact.get("dose_mg") is not None:
+                limit = max(Decimal(0), limit - Decimal(str(fact.get("dose_mg"))))
+            if millilitres is not None and fact.get("volume_ml") is not None:
+                millilitres = max(Decimal(0), millilitres - Decimal(str(fact.get("volume_ml"))))
+    return limit, millilitres
+
+
+def area_max_ml(area: str, modality: str, cocktail: str, knowledge: Knowledge) -> Decimal:
+    """The most that one session may put into an area. N: its own column; J: the syringe column (DECISIONS.md D)."""
+    if cocktail == "CK-FAT-1":
+        return Decimal(knowledge.tables["dc"]["max_ml"])
+    row = knowledge.areas[area]
+    return Decimal(row["needling_ml"] if modality == NEEDLING else row["syringe_max_ml"])
+
+
+def _volume(
+    assessed: Assessed, modality: str, cocktail: dict[str, Any], knowledge: Knowledge
+) -> Decimal | None:
+    """The session's volume before limits. None: the field is not measured yet."""
+    concern, tables = assessed.concern, knowledge.tables
+    area = knowledge.areas[concern.area]
+    total = sum((Decimal(p["ml"]) for p in cocktail["components"]), Decimal(0))
+    rule = cocktail["volume_rule"]
+    if rule == "field":
+        field_cm2 = concern.values.get("field_cm2")
+        return None if field_cm2 is None else Decimal(str(field_cm2)) * Decimal(tables["dc"]["ml_per_cm2"])
+    if rule == "fixed":
+        return total
+    if rule == "lesion" and modality != NEEDLING:
+        lesion = concern.values.get("lesion_cm2")
+        most = Decimal(area["syringe_max_ml"])
+        if lesion is not None:
+            return min(Decimal(str(lesion)) * Decimal(tables["lesion_ml_per_cm2"]["value"]), most)
+        return min(total, most) if concern.area == "face" else Decimal(area["syringe_default_ml"])
+    standard = cocktail["areas"][0]
+    if concern.area == standard:
+        return total
+    return Decimal(area["needling_ml"] if modality == NEEDLING else area["syringe_default_ml"])
+
+
+def sized(
+    cocktail: dict[str, Any],
+    volume: Decimal,
+    replaced: dict[str, str],
+    case: Case,
+    knowledge: Knowledge,
+) -> tuple[Component, ...]:
+    """The components at a volume, in order of drawing up; replaced agents are saline. Doses are rounded down."""
+    parts = [
+        (replaced.get(p["agent"], p["agent"]), Decimal(p["ml"]), p["mg_per_ml"] if p["agent"] not in replaced else None)
+        for p in cocktail["components"]
+    ]
+    total = sum((ml for _agent, ml, _mg in parts), Decimal(0))
+    factor = volume / total
+    made: list[Component] = []
+    left = volume
+    for index, (agent, ml, mg_per_ml) in enumerate(parts):
+        exact = ml * factor
+        share = left if index == len(parts) - 1 else exact.quantize(Decimal("0.0001"))
+        left -= share
+        limit_mg, limit_ml = agent_limits(agent, case, knowledge)
+        dose = (exact * Decimal(mg_per_ml)).quantize(_CENT, ROUND_DOWN) if mg_per_ml else None
+        made.append(
+            Component(agent, Decimal(mg_per_ml) if mg_per_ml else None, share, dose, limit_mg, limit_ml)
+        )
+    merged: list[Component] = []
+    for part in made:
+        same = next((m for m in merged if m.agent == part.agent and m.dose_mg is None and part.dose_mg is None), None)
+        if same is None:
+            merged.append(part)
+        else:
+            merged[merged.index(same)] = replace(same, volume_ml=same.volume_ml + part.volume_ml)
+    return tuple(merged)
+
+
+def limit_factor(components: tuple[Component, ...]) -> Decimal:
+    """By how much the whole cocktail must shrink so that no agent is above its limit; 1 when none is."""
+    factor = Decimal(1)
+    for part in components:
+        if part.limit_mg is not None and part.dose_mg:
+            factor = min(factor, part.limit_mg / part.dose_mg)
+        if part.limit_ml is not None and part.volume_ml:
+            factor = min(factor, part.limit_ml / part.volume_ml)
+    return factor
+
+
+def needling_depths(assessed: Assessed, outcome: Outcome, knowledge: Knowledge) -> tuple[Decimal, str] | None:
+    """(planned depth, rule that capped it or ""): the lowest of table, area cap and rule caps."""
+    table = knowledge.indications[assessed.concern.indication]["needling_depth_mm"].get(assessed.band)
+    if table is None:
+        return None
+    depth, why = Decimal(table), ""
+    for cap, rule in [(Decimal(knowledge.areas[assessed.concern.area]["needling_cap_mm"]), "§5.3"), *outcome.caps]:
+        if cap < depth:
+            depth, why = cap, rule
+    return depth, why
+
+
+def interval_for(
+    indication: str, modality: str, depth: Decimal | None, agents: frozenset[str], knowledge: Knowledge
+) -> tuple[tuple[int, int, int], bool]:
+    """((min, target, max) days, whether an own row left 7 to 21 days). Source: REFERENCE.md §8.1, DECISIONS.md E2."""
+    rows = [tuple(knowledge.indications[indication]["interval_days"][modality])]
+    if modality == NEEDLING and depth is not None:
+        row = row_for(knowledge.tables["needling_interval"], depth)
+        if row["own_row"]:
+            return tuple(row["days"]), True
+        rows.append(tuple(row["days"]))
+    for agent in sorted(agents):
+        own = knowledge.agents[agent]["own_interval"]
+        if own and knowledge.agents[agent]["own_interval_wins"]:
+            return tuple(own), True
+        if own:
+            rows.append(tuple(own))
+    least = max(*(row[0] for row in rows), *(knowledge.agents[agent]["min_days"] for agent in agents))
+    target = max(least, *(row[1] for row in rows), 0)
+    most = max(min(row[2] for row in rows), target)
+    return (least, target, most), False
+
+
+def free_from(case: Case, assessed: Assessed, modality: str, agents: frozenset[str], knowledge: Knowledge) -> tuple[date, tuple[str, ...]]:
+    """The first day this modality and these agents are free of waiting times (R54, R57), and the rules that wait."""
+    free, rules = case.today, []
+    face = {"face", "periorbital"}
+    here = assessed.concern.area
+    for fact in case.facts.get("procedures") or ():
+        area, done = fact.get("area"), fact.day("date")
+        if done is None:
+            continue
+        near = area is None or area == here or (area in face and here in face)
+        if fact.code == "dental-surgery":
+            near = here in {"face", "periorbital", "submental", "neck"}
+        days = knowledge.procedure_days.get(fact.code, (None, None))[1 if modality == NEEDLING else 0]
+        rule = "R54"
+        if fact.code == "dc-injection":
+            days, rule = knowledge.agents["deoxycholic-acid"]["min_days"], "R57"
+        elif fact.code in {"dutasteride-injection", "ppc-injection"}:
+            agent = "dutasteride" if fact.code.startswith("dut") else "ppc-dc"
+            days, rule = (knowledge.agents[agent]["min_days"], "R57") if agent in agents else (None, rule)
+        if near and days is not None and done + timedelta(days=days) > free:
+            free = done + timedelta(days=days)
+            rules.append(rule)
+    for fact in case.facts.get("given") or ():
+        given = fact.day("date")
+        if given is None or fact.code not in agents:
+            continue
+        ready = given + timedelta(days=knowledge.agents[fact.code]["min_days"])
+        if ready > free:
+            free = ready
+            rules.append("R57")
+    return free, tuple(dict.fromkeys(rules))
+
+
+def _lead_refusal(row: dict[str, Any], outcome: Outcome, case: Case, knowledge: Knowledge) -> tuple[tuple[str, ...], str] | None:
+    active = {f.code for f in case.facts.get("conditions") or ()}
+    for index, part in enumerate(row["components"]):
+        agent = part["agent"]
+        removed = outcome.agents.get(agent)
+        essential = index == 0 or agent in row["next_when_blocked"]
+        if removed and essential:
+            return tuple(dict.fromkeys(rule for rule, _text in removed)), removed[0][1]
+        avoided = set(knowledge.agents[agent]["avoid_conditions"]) & active
+        if essential and avoided:
+            words = ", ".join(sorted(knowledge.label(code) for code in avoided))
+            return ("R48",), f"{knowledge.label(agent)} is not given with {words} (REFERENCE.md §3)."
+        if not knowledge.agents[agent]["offered"]:
+            return ("R59",), f"{knowledge.label(agent)} is switched off."
+    return None
+
+
+def build(
+    assessed: Assessed, modality: str, code: str, outcome: Outcome, case: Case, knowledge: Knowledge
+) -> Candidate | Refusal:
+    """Size one candidate, or say why it can't be. `outcome` holds the effects of all rules on it."""
+    concern, tables = assessed.concern, knowledge.tables
+    row = dict(knowledge.cocktails[code])
+    name = f"{knowledge.label(modality)}, {code}"
+    removed = outcome.modalities.get(modality)
+    if removed:
+        return Refusal(name, tuple(dict.fromkeys(rule for rule, _t in removed)), removed[0][1])
+    if modality == JET and not knowledge.areas[concern.area]["jet_allowed"]:
+        return Refusal(name, (), f"No jet on this area: {knowledge.label(concern.area)}.")
+    bands = (row["only_bands"] or {}).get(concern.area)
+    if bands and assessed.band not in bands:
+        rules = tuple(dict.fromkeys(r for agent in ("deoxycholic-acid",) for r, _t in outcome.agents.get(agent, [])))
+        return Refusal(name, rules, f"Only for {', '.join(bands)} severity on this area.")
+    refused = _lead_refusal(row, outcome, case, knowledge)
+    if refused:
+        return Refusal(name, *refused)
+    notes: list[tuple[str, str]] = []
+    replaced: dict[str, str] = {}
+    active = {f.code for f in case.facts.get("conditions") or ()}
+    for part in row["components"][1:]:
+        why = outcome.agents.get(part["agent"])
+        if why or set(knowledge.agents[part["agent"]]["avoid_conditions"]) & active:
+            replaced[part["agent"]] = "saline"
+            notes.append((why[0][0] if why else "R48", f"{knowledge.label(part['agent'])} is replaced by saline 1:1."))
+    volume = _volume(assessed, modality, row, knowledge)
+    if volume is None:
+        return Refusal(name, ("R60",), "The field in cm² is not measured: the volume can't be computed.")
+    most = area_max_ml(concern.area, modality, code, knowledge)
+    if volume > most:
+        volume = most
+        notes.append(("R60", f"Volume is held at {number_words(most)} mL, the most for this area."))
+    factor = limit_factor(sized(row, volume, replaced, case, knowledge))
+    if factor <= 0:
+        return Refusal(name, ("R60",), "The day's limit of an agent is already used up.")
+    if factor < 1:
+        volume = (volume * factor).quantize(Decimal("0.1"), ROUND_DOWN)
+        notes.append(("R60", f"Scaled down to {number_words(volume)} mL so that no agent is above its limit."))
+    if volume <= 0:
+        return Refusal(name, ("R60",), "No volume is left inside the limits.")
+    return _shaped(assessed, modality, code, row, volume, replaced, tuple(notes), outcome, case, knowledge, name, tables)
+
+
+def _shaped(
+    assessed: Assessed,
+    modality: str,
+    code: str,
+    row: dict[str, Any],
+    volume: Decimal,
+    replaced: dict[str, str],
+    notes: tuple[tuple[str, str], ...],
+    outcome: Outcome,
+    case: Case,
+    knowledge: Knowledge,
+    name: str,
+    tables: Any,
+) -> Candidate | Refusal:
+    """Depth, technique, points and downtime of a sized cocktail."""
+    concern = assessed.concern
+    points: int | None = None
+    per_point: Decimal | None = None
+    spacing = needle = None
+    zones: tuple[tuple[str, Decimal], ...] = ()
+    depth: Decimal | None = None
+    if modality == SYRINGE:
+        method = tables["dc"] if code == "CK-FAT-1" else knowledge.indications[concern.indication]["technique"]
+        technique = method["technique"]
+        wanted = Decimal(method["depth_mm"])
+        for limit, rule in outcome.syringe_limit:
+            if wanted > limit:
+                return Refusal(name, (rule,), f"No injection deeper than {number_words(limit)} mm.")
+        depth = wanted if code == "CK-FAT-1" else min(wanted, Decimal(knowledge.areas[concern.area]["syringe_cap_mm"]))
+        per_point, spacing, needle = Decimal(method["ml_per_point"]), method["spacing_mm"], method["needle"]
+        points = int(volume / per_point)
+        if code == "CK-FAT-1" and points > tables["dc"]["max_points"]:
+            points = tables["dc"]["max_points"]
+            volume = points * per_point
+        hours = tables["downtime_hours"][technique]
+        if concern.area == "periorbital":
+            hours += tables["downtime_hours"]["periorbital_extra"]
+    elif modality == JET:
+        technique = tables["jet"]["technique"]
+        hours = tables["downtime_hours"]["jet"]
+    else:
+        found = needling_depths(assessed, outcome, knowledge)
+        if found is None:
+            return Refusal(name, (), "Needling is not used for this indication.")
+        depth, capped_by = found
+        technique = "pen"
+        if capped_by:
+            notes = (*notes, (capped_by, f"Needling depth is held at {number_words(depth)} mm."))
+        hours = needling_downtime(depth, knowledge)
+        zones = zone_depths(concern.area, depth, knowledge)
+    components = sized(row, volume, replaced, case, knowledge)
+    agents = frozenset(c.agent for c in components)
+    interval, own_row = interval_for(concern.indication, modality, depth, agents, knowledge)
+    free, waits = free_from(case, assessed, modality, agents, knowledge)
+    return Candidate(
+        concern=assessed.code,
+        indication=concern.indication,
+        area=concern.area,
+        band=assessed.band or "mild",
+        modality=modality,
+        technique=technique,
+        cocktail=code,
+        components=components,
+        volume_ml=volume,
+        depth_mm=depth,
+        zones=zones,
+        points=points,
+        ml_per_point=per_point,
+        spacing_mm=spacing,
+        needle=needle,
+        downtime_hours=int(hours),
+        interval=interval,
+        own_row=own_row,
+        free_from=free,
+        waits=waits,
+        grade=row["grade"],
+        notes=notes,
+    )
+
+
+def zone_depths(area: str, depth: Decimal, knowledge: Knowledge) -> tuple[tuple[str, Decimal], ...]:
+    """Forehead and nose take the lower of the cheek's depth and their cap (DECISIONS.md A2)."""
+    caps = knowledge.areas[area]["needling_zone_caps_mm"]
+    return tuple((zone, min(depth, Decimal(cap))) for zone, cap in caps.items())
+
+
+def shallower(candidate: Candidate, knowledge: Knowledge) -> list[Candidate]:
+    """The lower needling depths of the same indication's row, deepest first (R63)."""
+    if candidate.modality != NEEDLING or candidate.depth_mm is None:
+        return []
+    row = knowledge.indications[candidate.indication]["needling_depth_mm"]
+    depths = sorted({Decimal(v) for v in row.values() if v}, reverse=True)
+    found = []
+    for depth in depths:
+        if depth < candidate.depth_mm:
+            interval, own = interval_for(candidate.indication, NEEDLING, depth, candidate.agents, knowledge)
+            found.append(
+                replace(
+                    candidate,
+                    depth_mm=depth,
+                    zones=zone_depths(candidate.area, depth, knowledge),
+                    downtime_hours=needling_downtime(depth, knowledge),
+                    interval=interval,
+                    own_row=own,
+                )
+            )
+    return found

@@ -1,0 +1,198 @@
+"""Courses: several concerns put together where they are compatible, else one after the other (REFERENCE.md §8.5)."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from protocols.engine.anaesthesia import Comfort, choose, infiltrated_mg, limit_mg
+from protocols.engine.candidates import Candidate
+from protocols.engine.case import Case
+from protocols.engine.effects import Outcome
+from protocols.engine.knowledge import Knowledge
+from protocols.engine.words import number_words
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision with its reason."""
+
+    step: str
+    text: str
+    because: tuple[str, ...] = ()
+    rule: str | None = None
+    source: str = ""
+    grade: str = "K"
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "step": self.step,
+            "text": self.text,
+            "because": list(self.because),
+            "rule": self.rule,
+            "source": self.source,
+            "grade": self.grade,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A concern with its chosen candidate and number of sessions."""
+
+    candidate: Candidate
+    sessions: int
+    outcome: Outcome
+    concerns: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Sessions with the parts of each; one interval for all."""
+
+    members: tuple[Planned, ...]
+    interval: tuple[int, int, int]
+    sessions: tuple[tuple[Planned, ...], ...]
+    steps: tuple[Step, ...]
+    start_earliest: date
+    own_row: bool = False
+
+
+def alone(planned: Planned, *, start: date) -> Course:
+    """A course of one concern."""
+    return Course(
+        members=(planned,),
+        interval=planned.candidate.interval,
+        sessions=((planned,),) * planned.sessions,
+        steps=planned.steps,
+        start_earliest=max(start, planned.candidate.free_from),
+        own_row=planned.candidate.own_row,
+    )
+
+
+def _overlap(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int] | None:
+    least, most, target = max(a[0], b[0]), min(a[2], b[2]), max(a[1], b[1])
+    return (least, target, most) if least <= target <= most else None
+
+
+def _strictest(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
+    least, target = max(a[0], b[0]), max(a[1], b[1])
+    target = max(target, least)
+    return (least, target, max(min(a[2], b[2]), target))
+
+
+def _join(first: Planned, second: Planned, rule: str, text: str) -> tuple[Step, ...]:
+    return (
+        *first.steps,
+        *second.steps,
+        Step("combine", text, (first.candidate.concern, second.candidate.concern), rule, f"REFERENCE.md §8.5 {rule}", "K"),
+    )
+
+
+def _same_visit(first: Planned, second: Planned, knowledge: Knowledge) -> str | None:
+    """Why two areas can't share a visit; None when they can (M4)."""
+    a, b = first.candidate, second.candidate
+    limit = Decimal(knowledge.tables["visit_max_ml"]["value"])
+    if a.injected_ml + b.injected_ml > limit:
+        return f"together they would inject more than {number_words(limit)} mL in one visit"
+    for part in a.components:
+        twin = next((p for p in b.components if p.agent == part.agent), None)
+        if twin is None:
+            continue
+        if part.limit_mg is not None and (part.dose_mg or 0) + (twin.dose_mg or 0) > part.limit_mg:
+            return f"{knowledge.label(part.agent)} would be above its limit for the day"
+        if part.limit_ml is not None and part.volume_ml + twin.volume_ml > part.limit_ml:
+            return f"{knowledge.label(part.agent)} would be above its volume for the day"
+    return None
+
+
+def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledge) -> list[Course]:
+    """One course for two concerns where §8.5 allows it, else two in order of priority with the reason."""
+    a, b = first.candidate, second.candidate
+    both = {a.indication, b.indication}
+    begin = max(start, a.free_from, b.free_from)
+    if a.own_row or b.own_row:
+        return _separate(first, second, "M6" if "CK-FAT-1" in {a.cocktail, b.cocktail} else "M5", "their intervals do not fit together", start)
+    if a.area == b.area:
+        for shared in knowledge.tables["shared_cocktails"]:
+            if both == set(shared["indications"]) and a.cocktail == shared["cocktail"]:
+                count = max(first.sessions, second.sessions)
+                merged = Planned(a, count, first.outcome, (*first.concerns, *second.concerns), first.steps)
+                steps = _join(first, second, "M1", f"{a.cocktail} treats both concerns in one part; the more severe band counts.")
+                return [Course((merged,), _strictest(a.interval, b.interval), ((merged,),) * count, steps, begin)]
+        if a.band == b.band == "severe":
+            return _separate(first, second, "M2", "both are severe, and alternating would give each only three sessions", start)
+        interval = _strictest(a.interval, b.interval)
+        rule = "M2" if a.modality == b.modality else "M3"
+        if rule == "M3":
+            gaps = knowledge.tables["recovery_days"]
+            least = max(gaps.get(f"{a.modality}>{b.modality}", 14), gaps.get(f"{b.modality}>{a.modality}", 14), interval[0])
+            interval = (least, max(interval[1], least), max(interval[2], least, interval[1]))
+        total = knowledge.tables["sessions_range"]["max"]
+        text = f"Alternating in one area, {total} sessions in all: odd ones {a.concern}, even ones {b.concern}; each gets {total // 2}."
+        sessions = tuple((first,) if n % 2 == 0 else (second,) for n in range(total))
+        return [Course((first, second), interval, sessions, _join(first, second, rule, text), begin)]
+    near = {"submental", "neck"}
+    if "CK-FAT-1" in {a.cocktail, b.cocktail} and {a.area, b.area} <= near:
+        return _separate(first, second, "M6", "deoxycholic acid is never given with another injection under the chin or in the neck", start)
+    why_not = _same_visit(first, second, knowledge)
+    if why_not:
+        return _separate(first, second, "M4", why_not, start)
+    shared_window = _overlap(a.interval, b.interval)
+    count = max(first.sessions, second.sessions)
+    if shared_window is not None:
+        sessions = tuple(
+            tuple(planned for planned in (first, second) if number <= planned.sessions) for number in range(1, count + 1)
+        )
+        text = f"Two areas in one visit, {count} visits; the shorter course ends first."
+        return [Course((first, second), shared_window, sessions, _join(first, second, "M4", text), begin)]
+    quick, slow = (first, second) if a.interval[1] <= b.interval[1] else (second, first)
+    if 2 * quick.candidate.interval[2] >= slow.candidate.interval[0]:
+        visits = max(quick.sessions, 2 * slow.sessions - 1)
+        sessions = tuple(
+            tuple(
+                planned
+                for planned in (first, second)
+                if (planned is quick and number <= quick.sessions)
+                or (planned is slow and number % 2 == 1 and (number + 1) // 2 <= slow.sessions)
+            )
+            for number in range(1, visits + 1)
+        )
+        sessions = tuple(parts for parts in sessions if parts)
+        if len(sessions) == visits:
+            text = f"Different rhythms: {slow.candidate.concern} joins every second visit."
+            return [Course((first, second), quick.candidate.interval, sessions, _join(first, second, "M5", text), begin)]
+    return _separate(first, second, "M5", "their intervals do not overlap", start)
+
+
+def _separate(first: Planned, second: Planned, rule: str, why: str, start: date) -> list[Course]:
+    one, two = alone(first, start=start), alone(second, start=start)
+    step = Step(
+        "combine",
+        f"Two courses, {first.candidate.concern} first: {why}.",
+        (first.candidate.concern, second.candidate.concern),
+        rule,
+        f"REFERENCE.md §8.5 {rule}",
+        "K",
+    )
+    return [
+        Course(one.members, one.interval, one.sessions, (*one.steps, step), one.start_earliest, one.own_row),
+        Course(two.members, two.interval, two.sessions, (*two.steps, step), two.start_earliest, two.own_row),
+    ]
+
+
+def comforts(
+    parts: tuple[Planned, ...], case: Case, knowledge: Knowledge
+) -> tuple[list[Comfort], Decimal, Decimal]:
+    """(comfort of each part, E in mg, its limit): cream of the later parts is cut so that the sum fits."""
+    limit = min((limit_mg(case, p.outcome, knowledge) for p in parts), default=Decimal(0))
+    used = infiltrated_mg(p.candidate for p in parts)
+    fraction = Decimal(knowledge.tables["lidocaine"]["topical_fraction"])
+    found: list[Comfort] = []
+    for planned in parts:
+        comfort = choose(planned.candidate, case, planned.outcome, knowledge, room_mg=limit - used)
+        used += fraction * comfort.cream_mg(knowledge)
+        found.append(comfort)
+    return found, used, limit
+
+

@@ -1,0 +1,199 @@
+"""Knowledge files, loaded once and validated: every number with its grade and source.
+
+Loading is the engine's only contact with the file system; the result is plain immutable data.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+FILES = ("version", "vocabulary", "agents", "cocktails", "indications", "areas", "tables", "scales", "rules")
+GRADES = frozenset("ABCSK")
+
+
+class KnowledgeError(Exception):
+    """Faults in the knowledge files: one line each, `file: key: message`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        self.faults = faults
+        super().__init__("\n".join(faults))
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """All clinical facts the engine may use. Numbers are kept as written and read as decimals."""
+
+    version: str
+    sha256: str
+    vocabulary: Mapping[str, Any]
+    agents: Mapping[str, Mapping[str, Any]]
+    cocktails: Mapping[str, Mapping[str, Any]]
+    indications: Mapping[str, Mapping[str, Any]]
+    areas: Mapping[str, Mapping[str, Any]]
+    tables: Mapping[str, Any]
+    scales: Mapping[str, Mapping[str, Any]]
+    rules: Mapping[str, Mapping[str, Any]]
+    schema: Mapping[str, Any]
+
+    @cached_property
+    def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+        """Allergen code to the agents and products it removes."""
+        return {
+            row["code"]: (frozenset(row["agents"]), frozenset(row["products"])) for row in self.vocabulary["allergens"]
+        }
+
+    @cached_property
+    def medication_classes(self) -> dict[str, frozenset[str]]:
+        """Medication code to itself and its classes."""
+        return {row["code"]: frozenset({row["code"], *row["classes"]}) for row in self.vocabulary["medications"]}
+
+    @cached_property
+    def procedure_days(self) -> dict[str, tuple[int | None, int | None]]:
+        """Procedure code to the days before (syringe or jet, needling). Source: REFERENCE.md §8.4, DECISIONS.md E3."""
+        elsewhere = {"mesotherapy": (14, 14), "microneedling": (14, 14)}
+        return {
+            row["code"]: elsewhere.get(
+                row["code"], (row.get("days_before_syringe_or_jet"), row.get("days_before_needling"))
+            )
+            for row in self.vocabulary["procedures"]
+        }
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Every code of conditions, medications, procedures, allergens, agents, areas and modalities in words."""
+        found: dict[str, str] = {}
+        for kind in ("areas", "modalities", "techniques", "procedures", "conditions", "allergens", "medications", "agents"):
+            found |= {row["code"]: row["label"] for row in self.vocabulary[kind]}
+        found |= {row["code"]: row["label"] for row in self.vocabulary["anaesthetics"]}
+        return found
+
+    def label(self, code: str) -> str:
+        """A code in words; an unknown code shows as itself."""
+        return self.labels.get(code, code)
+
+    def rule_source(self, rule: str) -> tuple[str, str]:
+        """(source, grade) of a rule; rules that live in the mechanism name the reference and [K]."""
+        row = self.rules.get(rule)
+        return (row["source"], row["grade"]) if row else (f"REFERENCE.md §6 {rule}", "K")
+
+
+def _read(folder: Path, faults: list[str]) -> tuple[dict[str, Any], str]:
+    data: dict[str, Any] = {}
+    digest = hashlib.sha256()
+    for name in (*FILES, "case.schema"):
+        path = folder / f"{name}.json"
+        try:
+            text = path.read_bytes()
+            data[name] = json.loads(text)
+            digest.update(name.encode() + b"\0" + text)
+        except OSError as error:
+            faults.append(f"{path.name}: -: can't be read: {error.strerror}")
+        except ValueError as error:
+            faults.append(f"{path.name}: -: is not JSON: {error}")
+    return data, digest.hexdigest()
+
+
+def _number(value: object) -> bool:
+    try:
+        return value is None or Decimal(str(value)).is_finite()
+    except InvalidOperation:
+        return False
+
+
+def _check_graded(name: str, rows: list[dict[str, Any]], key: str, faults: list[str]) -> None:
+    seen: set[str] = set()
+    for row in rows:
+        code = str(row.get(key, "?"))
+        if code in seen:
+            faults.append(f"{name}.json: {code}: stands twice")
+        seen.add(code)
+        if row.get("grade") not in GRADES:
+            faults.append(f"{name}.json: {code}: grade {row.get('grade')!r} is not one of A B C S K")
+        if not row.get("source"):
+            faults.append(f"{name}.json: {code}: has no source")
+
+
+def _check_cocktails(data: dict[str, Any], faults: list[str]) -> None:
+    agents = {row["code"]: row for row in data["agents"]}
+    vocabulary = {row["code"] for row in data["vocabulary"]["cocktails"]}
+    for row in data["cocktails"]:
+        code = row["code"]
+        if code not in vocabulary:
+            faults.append(f"cocktails.json: {code}: is not in the vocabulary")
+        for part in row["components"]:
+            agent = agents.get(part["agent"])
+            if agent is None:
+                faults.append(f"cocktails.json: {code}: unknown agent {part['agent']}")
+                continue
+            if not _number(part["ml"]) or not _number(part["mg_per_ml"]):
+                faults.append(f"cocktails.json: {code}: {part['agent']} has a number that is none")
+                continue
+            dose = Decimal(part["ml"]) * Decimal(part["mg_per_ml"]) if part["mg_per_ml"] else None
+            limit = agent["max_mg_per_session"]
+            if dose is not None and limit is not None and dose > Decimal(limit):
+                faults.append(f"cocktails.json: {code}: {part['agent']} {dose} mg is above its limit of {limit} mg")
+        for area in row["areas"]:
+            if area not in {a["code"] for a in data["areas"]}:
+                faults.append(f"cocktails.json: {code}: unknown area {area}")
+
+
+def _check(data: dict[str, Any], faults: list[str]) -> None:
+    for name, key in (("agents", "code"), ("cocktails", "code"), ("indications", "code"), ("areas", "code")):
+        _check_graded(name, data[name], key, faults)
+    _check_graded("scales", data["scales"], "code", faults)
+    _check_graded("rules", data["rules"], "id", faults)
+    known = {row["code"] for row in data["vocabulary"]["agents"]}
+    for row in data["agents"]:
+        if row["code"] not in known:
+            faults.append(f"agents.json: {row['code']}: is not in the vocabulary")
+        for field in ("max_mg_per_session", "max_mg_per_kg", "max_ml_per_session", "concentration_mg_per_ml"):
+            if not _number(row[field]):
+                faults.append(f"agents.json: {row['code']}: {field} {row[field]!r} is not a number")
+    rules = {row["id"] for row in data["vocabulary"]["rules"]}
+    for row in data["rules"]:
+        if row["id"] not in rules:
+            faults.append(f"rules.json: {row['id']}: is not in the vocabulary")
+        if not row["clauses"]:
+            faults.append(f"rules.json: {row['id']}: has no clause, it can never fire")
+    _check_cocktails(data, faults)
+
+
+def load(folder: Path) -> Knowledge:
+    """Read and validate the knowledge files of a folder. Raises KnowledgeError with every fault found."""
+    faults: list[str] = []
+    data, sha256 = _read(folder, faults)
+    if faults:
+        raise KnowledgeError(faults)
+    try:
+        _check(data, faults)
+    except (KeyError, TypeError, AttributeError) as error:
+        faults.append(f"knowledge: -: a record lacks a field or has the wrong shape: {error!r}")
+    if faults:
+        raise KnowledgeError(faults)
+
+    def by_code(name: str, key: str = "code") -> dict[str, Any]:
+        return {row[key]: row for row in data[name]}
+
+    knowledge = Knowledge(
+        version=data["version"]["version"],
+        sha256=sha256,
+        vocabulary=data["vocabulary"],
+        agents=by_code("agents"),
+        cocktails=by_code("cocktails"),
+        indications=by_code("indications"),
+        areas=by_code("areas"),
+        tables=data["tables"],
+        scales=by_code("scales"),
+        rules=by_code("rules", "id"),
+        schema=data["case.schema"],
+    )
+    # A condition that the engine does not understand is a fault of the file, found here and not at a patient.
+    from protocols.engine.rules import compile_rules
+
+    compile_rules(knowledge)
+    return knowledge

@@ -1,0 +1,552 @@
+"""Safety rules: conditions read from data, turned once into closures. A small closed set of predicates, never `eval`.
+
+A predicate answers with the evidence that made it true, or None. Unknown facts make no predicate true; what was
+not asked is collected by `asking.py` into finding R00.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from protocols.engine.case import Case, Concern, Fact
+from protocols.engine.knowledge import Knowledge, KnowledgeError
+from protocols.engine.words import fact_words
+
+LEVELS = ("plan", "concern", "candidate", "course")
+
+
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """A concern with its computed severity: band `mild`, `moderate`, `severe`, `below`, `above` or None."""
+
+    concern: Concern
+    band: str | None
+    text: str
+
+    @property
+    def code(self) -> str:
+        return self.concern.code
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a rule may look at: the case, and as far as known the concern, the candidate and the course."""
+
+    case: Case
+    today: date
+    knowledge: Knowledge
+    assessed: Assessed | None = None
+    modality: str | None = None
+    agents: frozenset[str] = frozenset()
+    lead: str | None = None
+    depth_mm: Decimal | None = None
+    cream_grams: Decimal | None = None
+    anaesthetic: bool = False
+    session_days: tuple[date, ...] = ()
+    added_agents: frozenset[str] = frozenset()
+
+
+type Evidence = tuple[tuple[str, Fact | None], ...]
+type Predicate = Callable[[Scene], Evidence | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One compiled clause of a rule."""
+
+    rule: str
+    level: str
+    test: Predicate
+    effects: tuple[Mapping[str, Any], ...]
+    message: str
+    remedy: str
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day of the month so many months later; the last day where there is none."""
+    month = day.month - 1 + months
+    year, month = day.year + month // 12, month % 12 + 1
+    number = day.day
+    while True:
+        try:
+            return date(year, month, number)
+        except ValueError:
+            number -= 1
+
+
+def _facts(scene: Scene, name: str) -> tuple[Fact, ...]:
+    return scene.case.facts.get(name) or ()
+
+
+def _in_area(scene: Scene, fact: Fact) -> bool:
+    """A fact without an area counts for every area: unknown is not elsewhere."""
+    area = fact.get("area")
+    if area is None or scene.assessed is None:
+        return True
+    here = scene.assessed.concern.area
+    face = {"face", "periorbital"}
+    return area == here or (area in face and here in face)
+
+
+def _status(fact: Fact) -> str:
+    return str(fact.get("status") or "active")
+
+
+def _evidence(scene: Scene, kind: str, facts: list[Fact]) -> Evidence | None:
+    return tuple((fact_words(kind, fact, scene.knowledge), fact) for fact in facts) or None
+
+
+def _days(scene: Scene, day: date | None) -> int | None:
+    return None if day is None else (scene.today - day).days
+
+
+def _condition(spec: Mapping[str, Any]) -> Predicate:
+    codes = frozenset(spec["condition"])
+    statuses = frozenset(spec["status"]) if "status" in spec else frozenset({"active"})
+
+    def fits(scene: Scene, fact: Fact) -> bool:
+        if fact.code not in codes:
+            return False
+        if spec.get("in_area") and not _in_area(scene, fact):
+            return False
+        if spec.get("clearing"):
+            # Active now, or over but with a known day of clearing that the waiting time counts from.
+            if not (_status(fact) == "active" or fact.day("cleared_on")):
+                return False
+        elif not spec.get("ever") and _status(fact) not in statuses:
+            return False
+        if spec.get("uncontrolled") and fact.get("controlled") is True:
+            return False
+        if spec.get("undated") and fact.day("date") is not None:
+            return False
+        if spec.get("unknown_trigger") and fact.get("detail"):
+            return False
+        if "within_days" in spec:
+            since = _days(scene, fact.day("date"))
+            if since is None or since >= spec["within_days"]:
+                return False
+        return True
+
+    return lambda scene: _evidence(scene, "condition", [f for f in _facts(scene, "conditions") if fits(scene, f)])
+
+
+def is_current(fact: Fact) -> bool:
+    """A medication without `current` is taken now, unless it has a last dose."""
+    current = fact.get("current")
+    return bool(current) if current is not None else fact.get("last_dose") is None
+
+
+def _medication(spec: Mapping[str, Any]) -> Predicate:
+    wanted = frozenset(spec["medication"])
+
+    def fits(scene: Scene, fact: Fact) -> bool:
+        classes = scene.knowledge.medication_classes.get(fact.code, frozenset({fact.code}))
+        if not wanted & classes:
+            return False
+        if spec.get("in_area") and not _in_area(scene, fact):
+            return False
+        if "prescribed" in spec and (fact.get("prescribed") is not False) != spec["prescribed"]:
+            return False
+        if "dose_at_least" in spec:
+            dose = fact.get("dose_mg_per_day")
+            if dose is not None and Decimal(str(dose)) < Decimal(spec["dose_at_least"]):
+                return False
+        if spec.get("current") and not is_current(fact):
+            return False
+        last = fact.day("last_dose")
+        if "within_days" in spec and not is_current(fact):
+            since = _days(scene, last)
+            return since is None or since < spec["within_days"]
+        if "within_months" in spec and not is_current(fact):
+            return last is None or scene.today < add_months(last, spec["within_months"])
+        return True
+
+    def test(scene: Scene) -> Evidence | None:
+        found = [f for f in _facts(scene, "medications") if fits(scene, f)]
+        if len({f.code for f in found}) < spec.get("count_at_least", 1):
+            return None
+        return _evidence(scene, "medication", found)
+
+    return test
+
+
+def _procedure(spec: Mapping[str, Any]) -> Predicate:
+    codes = frozenset(spec["procedure"])
+
+    def fits(scene: Scene, fact: Fact) -> bool:
+        if fact.code not in codes or (spec.get("in_area") and not _in_area(scene, fact)):
+            return False
+        if "areas" in spec and (scene.assessed is None or scene.assessed.concern.area not in spec["areas"]):
+            return False
+        since = _days(scene, fact.day("date"))
+        return "within_days" not in spec or (since is not None and since < spec["within_days"])
+
+    return lambda scene: _evidence(scene, "procedure", [f for f in _facts(scene, "procedures") if fits(scene, f)])
+
+
+def _patient(spec: Mapping[str, Any]) -> Predicate:
+    name = spec["patient"]
+
+    def test(scene: Scene) -> Evidence | None:
+        value = scene.case.sex if name == "sex" else scene.case.value(name)
+        if value is None:
+            return None
+        if "is_in" in spec:
+            true = value in spec["is_in"]
+        else:
+            true = Decimal(str(value)) >= Decimal(str(spec["at_least"]))
+        return ((f"{name.replace('_', ' ')}: {value}", None),) if true else None
+
+    return test
+
+
+def _range(value: Decimal, spec: Mapping[str, Any]) -> bool:
+    return (
+        ("at_least" not in spec or value >= Decimal(str(spec["at_least"])))
+        and ("below" not in spec or value < Decimal(str(spec["below"])))
+        and ("above" not in spec or value > Decimal(str(spec["above"])))
+        and ("up_to" not in spec or value <= Decimal(str(spec["up_to"])))
+    )
+
+
+def _age(spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        age = Decimal(scene.case.age)
+        return ((f"age {age}", None),) if _range(age, spec["age"]) else None
+
+    return test
+
+
+def _bmi(spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        bmi = scene.case.bmi
+        return ((f"BMI {bmi}", None),) if bmi is not None and _range(bmi, spec["bmi"]) else None
+
+    return test
+
+
+def _recent_labs(scene: Scene, code: str, within: int | None) -> list[Fact]:
+    found = [f for f in _facts(scene, "labs") if f.code == code]
+    if within is not None:
+        found = [f for f in found if (_days(scene, f.day("date")) or 0) <= within]
+    # Only the newest sample speaks; of two on one day the one written last.
+    return sorted(found, key=lambda f: (f.get("date"), str(f.get("value"))))[-1:]
+
+
+def _lab(spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        found = _recent_labs(scene, spec["lab"], spec.get("within_days"))
+        return _evidence(scene, "lab", [f for f in found if _range(Decimal(str(f.get("value"))), spec)])
+
+    return test
+
+
+def _lab_missing(spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        code = spec["lab_missing"]
+        return None if _recent_labs(scene, code, spec["within_days"]) else ((f"{code} not known", None),)
+
+    return test
+
+
+def _allergy(spec: Mapping[str, Any]) -> Predicate:
+    codes, spared = frozenset(spec["allergy"]), frozenset(spec.get("not_reaction", ()))
+
+    def test(scene: Scene) -> Evidence | None:
+        found = [f for f in _facts(scene, "allergies") if f.code in codes and f.get("reaction") not in spared]
+        return _evidence(scene, "allergy", found)
+
+    return test
+
+
+def _drug_allergies(spec: Mapping[str, Any]) -> Predicate:
+    materials = frozenset({"nickel", "latex", "plaster", "chlorhexidine", "bee-venom", "wasp-venom", "hymenoptera-venom"})
+
+    def test(scene: Scene) -> Evidence | None:
+        found = [f for f in _facts(scene, "allergies") if f.code not in materials]
+        return _evidence(scene, "allergy", found) if len(found) >= spec["drug_allergies"] else None
+
+    return test
+
+
+def _concern(spec: Mapping[str, Any]) -> Predicate:
+    wanted = spec["concern"]
+
+    def true(scene: Scene, assessed: Assessed) -> bool:
+        concern = assessed.concern
+        checks: dict[str, Callable[[Any], bool]] = {
+            "indication": lambda v: concern.indication in v,
+            "area": lambda v: concern.area in v,
+            "band": lambda v: assessed.band in v,
+            "goal": lambda v: concern.values.get("goal") in v,
+            "hair_pattern": lambda v: concern.values.get("hair_pattern") in v,
+            "smslg": lambda v: concern.values.get("smslg_grade") in v,
+            "red_flags": lambda v: bool(set(v) & set(concern.values.get("red_flags", ()))),
+            "has_red_flag": lambda v: bool(concern.values.get("red_flags")),
+            "onset_within_months": lambda v: (
+                "onset" in concern.values
+                and scene.today < add_months(date.fromisoformat(concern.values["onset"]), v)
+            ),
+        }
+        return all(checks[name](value) for name, value in wanted.items())
+
+    def test(scene: Scene) -> Evidence | None:
+        if scene.assessed is None or not true(scene, scene.assessed):
+            return None
+        return ((scene.assessed.text or scene.assessed.code, None),)
+
+    return test
+
+
+def _modality(spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: () if scene.modality in spec["modality"] else None
+
+
+def _agent(spec: Mapping[str, Any]) -> Predicate:
+    wanted = frozenset(spec["agent"])
+    return lambda scene: (
+        tuple((scene.knowledge.label(code), None) for code in sorted(wanted & scene.agents)) or None
+    )
+
+
+def _added_agent(spec: Mapping[str, Any]) -> Predicate:
+    wanted = frozenset(spec["added_agent"])
+    return lambda scene: (
+        tuple((scene.knowledge.label(c), None) for c in sorted(wanted & (scene.added_agents | scene.agents))) or None
+    )
+
+
+def _blood_pressure(spec: Mapping[str, Any]) -> Predicate:
+    wanted = spec["blood_pressure"]
+
+    def test(scene: Scene) -> Evidence | None:
+        pressure = scene.case.patient.get("blood_pressure")
+        if pressure is None:
+            return None
+        high = "systolic_at_least" in wanted and (
+            pressure["systolic"] >= wanted["systolic_at_least"] or pressure["diastolic"] >= wanted["diastolic_at_least"]
+        )
+        low = "systolic_below" in wanted and pressure["systolic"] < wanted["systolic_below"]
+        return ((f"{pressure['systolic']}/{pressure['diastolic']} mmHg", None),) if high or low else None
+
+    return test
+
+
+def _sun(spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        limit = spec["dark_days"] if (scene.case.value("phototype") or 1) >= 4 else spec["within_days"]
+        found = [
+            f
+            for f in _facts(scene, "sun")
+            if f.code in spec["sun"] and _in_area(scene, f) and (_days(scene, f.day("date")) or 0) < limit
+        ]
+        return _evidence(scene, "sun", found)
+
+    return test
+
+
+def _sunburn(_spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: _evidence(scene, "sunburn", [f for f in _facts(scene, "sunburns") if _in_area(scene, f)])
+
+
+def _childbearing(_spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        case = scene.case
+        if case.sex != "female":
+            return None
+        since = case.patient.get("postmenopausal_since")
+        past = (
+            case.patient.get("childbearing_potential") is False
+            or case.patient.get("sterilised") is True
+            or (since is not None and scene.today >= add_months(date.fromisoformat(since), 12))
+        )
+        return None if past else (("childbearing potential not excluded", None),)
+
+    return test
+
+
+def _allergen_agents(_spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: _evidence(
+        scene,
+        "allergy",
+        [
+            f
+            for f in _facts(scene, "allergies")
+            if any(scene.knowledge.allergen_agents.get(f.code, ())) or f.code in {"chlorhexidine", "latex", "plaster"}
+        ],
+    )
+
+
+def _reaction_at_least(spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: _evidence(
+        scene,
+        "reaction",
+        [f for f in _facts(scene, "reactions") if (f.get("grade") or 0) >= spec["reaction_at_least"] and f.get("agent")],
+    )
+
+
+def _reaction_event(spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: _evidence(
+        scene, "reaction", [f for f in _facts(scene, "reactions") if f.code in spec["reaction_event"]]
+    )
+
+
+def _event(spec: Mapping[str, Any]) -> Predicate:
+    def near(scene: Scene, day: date) -> bool:
+        if "around_days" in spec:
+            return abs((day - scene.today).days) < spec["around_days"]
+        reach = spec.get("after_session_days", 3)
+        if "deep_days" in spec and scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal("0.5"):
+            reach = spec["deep_days"]
+        return any(timedelta(0) <= day - session <= timedelta(days=reach) for session in scene.session_days)
+
+    def test(scene: Scene) -> Evidence | None:
+        found = []
+        for fact in _facts(scene, "events"):
+            day = fact.day("date")
+            if fact.code in spec["event"] and day is not None and near(scene, day):
+                found.append(fact)
+        return _evidence(scene, "event", found)
+
+    return test
+
+
+def _recent_procedure(_spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        found = []
+        for fact in _facts(scene, "procedures"):
+            days = scene.knowledge.procedure_days.get(fact.code, (None, None))
+            since = _days(scene, fact.day("date"))
+            if _in_area(scene, fact) and since is not None and any(d is not None and since < d for d in days):
+                found.append(fact)
+        return _evidence(scene, "procedure", found)
+
+    return test
+
+
+def _lifetime(spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        had = sum(f.get("count") or 1 for f in _facts(scene, "procedures") if f.code == spec["lifetime"])
+        return ((f"{had} sessions so far", None),) if had >= spec["at_least"] else None
+
+    return test
+
+
+def _lead_unlicensed(_spec: Mapping[str, Any]) -> Predicate:
+    def test(scene: Scene) -> Evidence | None:
+        if scene.lead is None or scene.knowledge.agents[scene.lead]["licensed"]:
+            return None
+        return ((scene.knowledge.label(scene.lead), None),)
+
+    return test
+
+
+def _cream_over(spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: (
+        ((f"{scene.cream_grams} g of cream", None),) if (scene.cream_grams or 0) > Decimal(spec["cream_over_g"]) else None
+    )
+
+
+def _anaesthetic(_spec: Mapping[str, Any]) -> Predicate:
+    return lambda scene: (("anaesthetic planned", None),) if scene.anaesthetic else None
+
+
+PREDICATES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Predicate]]] = {
+    "condition": ("plan", _condition),
+    "medication": ("plan", _medication),
+    "procedure": ("plan", _procedure),
+    "patient": ("plan", _patient),
+    "age": ("plan", _age),
+    "bmi": ("plan", _bmi),
+    "lab": ("plan", _lab),
+    "lab_missing": ("plan", _lab_missing),
+    "allergy": ("plan", _allergy),
+    "drug_allergies": ("plan", _drug_allergies),
+    "concern": ("concern", _concern),
+    "modality": ("candidate", _modality),
+    "agent": ("candidate", _agent),
+    "added_agent": ("candidate", _added_agent),
+    "blood_pressure": ("plan", _blood_pressure),
+    "sun": ("concern", _sun),
+    "sunburn": ("concern", _sunburn),
+    "childbearing": ("plan", _childbearing),
+    "allergen_agents": ("plan", _allergen_agents),
+    "reaction_at_least": ("plan", _reaction_at_least),
+    "reaction_event": ("plan", _reaction_event),
+    "event": ("plan", _event),
+    "recent_procedure": ("concern", _recent_procedure),
+    "lifetime": ("concern", _lifetime),
+    "lead_unlicensed": ("candidate", _lead_unlicensed),
+    "cream_over_g": ("course", _cream_over),
+    "anaesthetic": ("course", _anaesthetic),
+}
+
+
+def _compile(spec: Mapping[str, Any]) -> tuple[str, Predicate]:
+    if "all" in spec or "any" in spec:
+        both = "all" in spec
+        compiled = [_compile(part) for part in spec["all" if both else "any"]]
+        level = max((level for level, _test in compiled), key=LEVELS.index)
+        tests = [test for _level, test in compiled]
+
+        def every(scene: Scene) -> Evidence | None:
+            found: list[tuple[str, Fact | None]] = []
+            for test in tests:
+                evidence = test(scene)
+                if evidence is None:
+                    return None
+                found += evidence
+            return tuple(found)
+
+        def some(scene: Scene) -> Evidence | None:
+            found: list[tuple[str, Fact | None]] = []
+            hit = False
+            for test in tests:
+                evidence = test(scene)
+                if evidence is not None:
+                    hit = True
+                    found += evidence
+            return tuple(found) if hit else None
+
+        return level, every if both else some
+    if "not" in spec:
+        level, inner = _compile(spec["not"])
+        return level, lambda scene: () if inner(scene) is None else None
+    for name, (level, build) in PREDICATES.items():
+        if name in spec:
+            if spec.get("course"):
+                level = "course"
+            elif spec.get("in_area") or "areas" in spec:
+                level = max(level, "concern", key=LEVELS.index)
+            return level, build(spec)
+    raise ValueError(f"no known predicate in {sorted(spec)}")
+
+
+def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
+    """Turn all rules' conditions into closures, in rule order. Raises KnowledgeError for one it can't read."""
+    cached = _COMPILED.get(knowledge.sha256)
+    if cached is not None:
+        return cached
+    clauses: list[Clause] = []
+    faults: list[str] = []
+    for rule, row in knowledge.rules.items():
+        for number, clause in enumerate(row["clauses"]):
+            try:
+                level, test = _compile(clause["when"])
+            except (ValueError, KeyError, TypeError) as error:
+                faults.append(f"rules.json: {rule}.clauses[{number}]: {error}")
+                continue
+            clauses.append(
+                Clause(rule, level, test, tuple(clause["effects"]), clause["message"], clause.get("remedy", ""))
+            )
+    if faults:
+        raise KnowledgeError(faults)
+    result = tuple(clauses)
+    _COMPILED[knowledge.sha256] = result
+    return result
+
+
+#: Compiled once per knowledge version.
+_COMPILED: dict[str, tuple[Clause, ...]] = {}
