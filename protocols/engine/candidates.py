@@ -34,6 +34,7 @@ class Refusal:
     candidate: str
     rules: tuple[str, ...]
     reason: str
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,9 @@ def build(
             notes.append((why[0][0] if why else "R48", f"{knowledge.label(part['agent'])} is replaced by saline 1:1."))
     volume = _volume(assessed, modality, row, knowledge)
     if volume is None:
-        return Refusal(name, ("R60",), "The field in cm² is not measured: the volume can't be computed.")
+        return Refusal(
+            name, ("R60",), "The field in cm² is not measured: the volume can't be computed.", f"{concern.code} field_cm2"
+        )
     most = area_max_ml(concern.area, modality, code, knowledge)
     if volume > most:
         volume = most

@@ -398,7 +398,8 @@ def _event(spec: Mapping[str, Any]) -> Predicate:
         if "around_days" in spec:
             return abs((day - scene.today).days) < spec["around_days"]
         reach = spec.get("after_session_days", 3)
-        if "deep_days" in spec and scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal("0.5"):
+        deep = scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal("0.5")
+        if "deep_days" in spec and (deep or "deoxycholic-acid" in scene.agents):
             reach = spec["deep_days"]
         return any(timedelta(0) <= day - session <= timedelta(days=reach) for session in scene.session_days)
 
@@ -522,6 +523,11 @@ def _compile(spec: Mapping[str, Any]) -> tuple[str, Predicate]:
                 level = max(level, "concern", key=LEVELS.index)
             return level, build(spec)
     raise ValueError(f"no known predicate in {sorted(spec)}")
+
+
+def test_of(spec: Mapping[str, Any]) -> Predicate:
+    """The compiled test of one condition."""
+    return _compile(spec)[1]
 
 
 def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:

@@ -1,0 +1,270 @@
+"""`propose`: from a case to an explained proposal. Flow: REFERENCE.md §12.0."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any
+
+from protocols.engine.answer import course_dict
+from protocols.engine.asking import to_ask
+from protocols.engine.candidates import Refusal
+from protocols.engine.case import Case
+from protocols.engine.choosing import Chosen, Option, added_course, choose, gains_and_costs, planned_from
+from protocols.engine.courses import Course, Planned, alone, combine, comforts
+from protocols.engine.effects import Finding, Outcome, apply
+from protocols.engine.knowledge import Knowledge
+from protocols.engine.rules import Clause, Scene, compile_rules
+
+_LEVELS = {"block": 0, "warn": 1, "info": 2}
+#: Findings on what was left out that always matter: they name an allergy or an earlier reaction.
+_ALWAYS_TOLD = frozenset({"R48", "R50", "R76"})
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The engine's answer. `to_dict()` is DESIGN.md §5 to the letter."""
+
+    status: str
+    defer_until: date | None
+    courses: tuple[dict[str, Any], ...]
+    declined: tuple[dict[str, Any], ...]
+    findings: tuple[Finding, ...]
+    alternatives: tuple[dict[str, Any], ...]
+    not_chosen: tuple[dict[str, Any], ...]
+    version: str
+    sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data; decimals and dates are strings."""
+        return {
+            "status": self.status,
+            "defer_until": self.defer_until.isoformat() if self.defer_until else None,
+            "courses": list(self.courses),
+            "declined": list(self.declined),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "alternatives": list(self.alternatives),
+            "not_chosen": list(self.not_chosen),
+            "knowledge": {"version": self.version, "sha256": self.sha256},
+        }
+
+
+def by_level(knowledge: Knowledge) -> dict[str, list[Clause]]:
+    """The compiled clauses, grouped by what they look at."""
+    groups: dict[str, list[Clause]] = {"plan": [], "concern": [], "candidate": [], "course": []}
+    for clause in compile_rules(knowledge):
+        groups[clause.level].append(clause)
+    return groups
+
+
+def _by_priority(chosen: Iterable[Chosen], knowledge: Knowledge) -> list[Chosen]:
+    """M7: the patient's rank, then the reference's order."""
+    order = knowledge.tables["priority"]
+    return sorted(
+        chosen,
+        key=lambda c: (c.assessed.concern.values.get("rank", 99), order.index(c.assessed.concern.indication)),
+    )
+
+
+def _courses(planned: Sequence[Chosen], start: date, knowledge: Knowledge) -> list[Course]:
+    parts = [chosen.planned for chosen in planned if chosen.planned is not None]
+    if not parts:
+        return []
+    if len(parts) == 1:
+        return [alone(parts[0], start=start)]
+    return combine(parts[0], parts[1], start=start, knowledge=knowledge)
+
+
+def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tuple[Planned, Scene]]:
+    """Each part of a course as the rules see it, with the target dates of its sessions and its anaesthetic."""
+    dates = [course.start_earliest + timedelta(days=course.interval[1] * n) for n in range(len(course.sessions))]
+    found = []
+    for member in course.members:
+        days = tuple(day for day, parts in zip(dates, course.sessions, strict=True) if member in parts)
+        first = next(parts for parts in course.sessions if member in parts)
+        comfort = dict(zip((id(p) for p in first), comforts(first, case, knowledge)[0], strict=True))[id(member)]
+        candidate = member.candidate
+        scene = Scene(
+            case,
+            case.today,
+            knowledge,
+            modality=candidate.modality,
+            agents=candidate.agents,
+            lead=candidate.lead,
+            depth_mm=candidate.depth_mm,
+            cream_grams=comfort.grams,
+            anaesthetic=comfort.product in {*knowledge.tables["creams"], knowledge.tables["offers_dc_high"]}
+            or "lidocaine" in candidate.agents,
+            session_days=days,
+        )
+        found.append((member, scene))
+    return found
+
+
+def _products(courses: Sequence[Course], case: Case, knowledge: Knowledge) -> frozenset[str]:
+    return frozenset(
+        comfort.product for course in courses for parts in course.sessions for comfort in comforts(parts, case, knowledge)[0]
+    )
+
+
+def _relevant_agents(case: Case, knowledge: Knowledge) -> frozenset[str]:
+    """Agents in any cocktail that could be meant for this case: others need no word about being left out."""
+    pairs = {(c.indication, c.area) for c in case.concerns}
+    return frozenset(
+        part["agent"]
+        for row in knowledge.cocktails.values()
+        if any(indication in row["indications"] and area in row["areas"] for indication, area in pairs)
+        for part in row["components"]
+    )
+
+
+def _told(finding: Finding, plan: Outcome, agents: frozenset[str]) -> bool:
+    if finding.scope != "agent" or finding.rule in _ALWAYS_TOLD:
+        return True
+    if any(finding.rule in rules for rules in plan.products.values()):
+        return True
+    removed = {agent for agent, whys in plan.agents.items() if any(rule == finding.rule for rule, _text in whys)}
+    return bool(removed & agents) or not removed
+
+
+def _ordered(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[Finding, ...]:
+    """In rule order, each once."""
+    order = {row["id"]: number for number, row in enumerate(knowledge.vocabulary["rules"])}
+    unique: dict[tuple[str, str, str], Finding] = {}
+    for finding in findings:
+        unique.setdefault((finding.rule, finding.level, finding.message), finding)
+    return tuple(sorted(unique.values(), key=lambda f: (order.get(f.rule, 999), _LEVELS[f.level])))
+
+
+def _refused(refusals: Iterable[Refusal], concern: str) -> list[dict[str, Any]]:
+    return [
+        {"candidate": r.candidate, "concern": concern, "rules": list(r.rules), "reason": r.reason} for r in refusals
+    ]
+
+
+def _alternatives(chosen: Chosen, courses: Sequence[Course], today: date) -> list[dict[str, Any]]:
+    if chosen.option is None:
+        return []
+    index = next(
+        (i for i, course in enumerate(courses) if any(chosen.assessed.code in m.concerns for m in course.members)), None
+    )
+    if index is None:
+        return []
+    found = []
+    for option in chosen.others[:6]:
+        gains, costs = gains_and_costs(option, chosen.option.candidate, today)
+        found.append(
+            {
+                "course": index,
+                "modality": option.candidate.modality,
+                "cocktail": option.candidate.cocktail,
+                "gains": gains,
+                "costs": costs,
+            }
+        )
+    return found
+
+
+def _declined(chosen: Iterable[Chosen], blocked: Sequence[Finding]) -> list[dict[str, Any]]:
+    rows = []
+    for one in chosen:
+        rules = list(dict.fromkeys(rule for rule, _text in one.declined)) or [f.rule for f in blocked]
+        texts = list(dict.fromkeys(text for _rule, text in one.declined)) or [f.message for f in blocked]
+        rows.append({"concern": one.assessed.code, "rules": rules, "message": " ".join(texts)})
+    return rows
+
+
+def _additions(
+    case: Case, chosen: Sequence[Chosen], plan: Outcome, knowledge: Knowledge, clauses: dict[str, list[Clause]], start: date
+) -> tuple[list[Course], list[Option], list[dict[str, Any]]]:
+    """The physician's extra cocktails: each a course of its own with one session (DECISIONS.md C8)."""
+    courses, options, refused = [], [], []
+    for addition in case.additions:
+        owner = next((c for c in chosen if c.assessed.code == addition["concern"]), None)
+        if owner is None or owner.planned is None:
+            continue
+        found = added_course(addition, owner, case, plan, knowledge, clauses)
+        if isinstance(found, Refusal):
+            refused += _refused([found], addition["concern"])
+            continue
+        options.append(found)
+        part = planned_from(found, case, [found.candidate.modality], owner.assessed, knowledge, sessions=1)
+        courses.append(alone(part, start=start))
+    return courses, options, refused
+
+
+def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
+    """Plan the treatment of a case.
+
+    Total: every valid case gets an answer. Deterministic and pure: the same case, knowledge and day give the same
+    answer. Doses in mg, volumes in mL, depth in mm, intervals in days.
+    """
+    case = replace(case, today=today)
+    clauses = by_level(knowledge)
+    base = Scene(case, today, knowledge)
+    plan = Outcome()
+    apply(clauses["plan"], base, plan)
+    chosen = [choose(concern, case, plan, knowledge, clauses) for concern in case.concerns]
+    findings = [*plan.findings, *(finding for one in chosen for finding in one.findings)]
+    defers = [*plan.defers, *(defer for one in chosen for defer in one.defers)]
+    missing = [name for one in chosen for name in one.missing]
+    refused_all = [row for one in chosen for row in _refused(one.refusals, one.assessed.code)]
+    blocks = [f for f in plan.findings if f.level == "block" and f.rule in plan.blocked]
+    declined = list(chosen) if blocks else [one for one in chosen if one.declined]
+    plannable = [] if blocks else _by_priority((one for one in chosen if one.planned is not None), knowledge)
+    planned, later = plannable[:2], plannable[2:]
+    dates = [until for _rule, until in defers]
+    unknown = None in dates or bool(missing)
+    until = None if unknown else max((day for day in dates if day is not None), default=None)
+    start = max(today, until or today)
+    courses = _courses(planned, start, knowledge)
+    extra, added, refused_more = _additions(case, planned, plan, knowledge, clauses, start)
+    courses += extra
+    findings += [finding for option in added for finding in option.outcome.findings]
+    for course in courses:
+        for member, scene in course_scenes(course, case, knowledge):
+            outcome = Outcome()
+            assessed = next(c.assessed for c in chosen if c.assessed.code == member.candidate.concern)
+            apply(clauses["course"], replace(scene, assessed=assessed), outcome, scope=assessed.code)
+            findings += outcome.findings
+    scenes = [
+        replace(scene, assessed=next(c.assessed for c in chosen if c.assessed.code == member.candidate.concern))
+        for course in courses
+        for member, scene in course_scenes(course, case, knowledge)
+    ]
+    ask = to_ask(scenes, _products(courses, case, knowledge), missing, base, knowledge)
+    relevant = _relevant_agents(case, knowledge)
+    told = [finding for finding in findings if _told(finding, plan, relevant)]
+    if blocks:
+        # Nothing is planned: what a cocktail would have needed is noise beside the reason.
+        told = [finding for finding in told if finding.rule != "R83"]
+    if ask is not None:
+        told.append(ask)
+    if blocks or (declined and len(declined) == len(chosen)):
+        status, until = "declined", None
+    elif unknown or (until is not None and until > today):
+        status = "deferred"
+    else:
+        status, until = "proposed", None
+    return Proposal(
+        status=status,
+        defer_until=until,
+        courses=tuple(course_dict(course, case, knowledge) for course in courses),
+        declined=tuple(_declined(declined, blocks)),
+        findings=_ordered(told, knowledge),
+        alternatives=tuple(row for one in planned for row in _alternatives(one, courses, today)),
+        not_chosen=(
+            *refused_all,
+            *refused_more,
+            *(
+                {
+                    "candidate": one.assessed.code,
+                    "concern": one.assessed.code,
+                    "rules": ["M8"],
+                    "reason": "Two concerns at a time: this one is for the next course.",
+                }
+                for one in later
+            ),
+        ),
+        version=knowledge.version,
+        sha256=knowledge.sha256,
+    )
