@@ -116,7 +116,10 @@ def database_from_url(url: str) -> dict[str, object]:
     if parts.scheme not in {"postgresql", "postgres"}:
         raise ImproperlyConfigured(f"DATABASE_URL must start with postgresql://, not {parts.scheme}://")
     options: dict[str, object] = {}
-    options.update(pair.split("=", 1) for pair in unquote(parts.query).split("&") if "=" in pair)
+    for pair in unquote(parts.query).split("&"):
+        name, equals, value = pair.partition("=")
+        if equals:
+            options[name] = value
     host = str(options.pop("host", "") or parts.hostname or "")
     options["pool"] = {
         "min_size": 1,

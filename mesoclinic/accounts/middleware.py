@@ -66,7 +66,7 @@ class ClinicContextMiddleware:
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
             timezone.deactivate()
         # Staff pages speak the clinic's language whatever the browser asks for: half a translation misleads.
-        translation.activate((place or {}).get("language") or settings.LANGUAGE_CODE)
+        translation.activate((place.get("language") if place else "") or settings.LANGUAGE_CODE)
         request.LANGUAGE_CODE = translation.get_language()
 
     @staticmethod

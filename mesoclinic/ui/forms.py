@@ -87,14 +87,14 @@ class _Pick(_ProjectTemplate):
         return option
 
 
-class PickWidget(_Pick, forms.RadioSelect):
+class PickWidget(_Pick, forms.RadioSelect):  # type: ignore[misc]
     """One choice of up to seven, as buttons. Number keys choose by value.
 
     `PickWidget(hints={1: "<10 %"})`; `swatch="ph-"` draws the phototype's colour; `wrap=True` for long words.
     """
 
 
-class PickMultiple(_Pick, forms.CheckboxSelectMultiple):
+class PickMultiple(_Pick, forms.CheckboxSelectMultiple):  # type: ignore[misc]
     """Several choices as buttons, for instance weekdays."""
 
 

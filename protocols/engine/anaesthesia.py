@@ -44,7 +44,12 @@ def limit_mg(case: Case, outcome: Outcome, knowledge: Knowledge) -> Decimal:
 def infiltrated_mg(candidates: Iterable[Candidate]) -> Decimal:
     """mg of lidocaine inside the cocktails."""
     return sum(
-        (part.dose_mg or Decimal(0) for c in candidates for part in c.components if part.agent == "lidocaine"),
+        (
+            part.dose_mg or Decimal(0)
+            for c in candidates
+            for part in c.components
+            if part.agent == "lidocaine"
+        ),
         Decimal(0),
     )
 
@@ -61,7 +66,9 @@ def need(candidate: Candidate, case: Case, knowledge: Knowledge) -> int:
     return int(base + pain["area_extra"].get(candidate.area, 0) + adjust)
 
 
-def _refused(product: str, candidate: Candidate, outcome: Outcome, knowledge: Knowledge) -> tuple[str, ...] | None:
+def _refused(
+    product: str, candidate: Candidate, outcome: Outcome, knowledge: Knowledge
+) -> tuple[str, ...] | None:
     """Rules (perhaps none named) that take a product away; None when it is allowed."""
     if product in outcome.products:
         return tuple(outcome.products[product])
@@ -73,7 +80,9 @@ def _refused(product: str, candidate: Candidate, outcome: Outcome, knowledge: Kn
     return None
 
 
-def choose(candidate: Candidate, case: Case, outcome: Outcome, knowledge: Knowledge, *, room_mg: Decimal) -> Comfort:
+def choose(
+    candidate: Candidate, case: Case, outcome: Outcome, knowledge: Knowledge, *, room_mg: Decimal
+) -> Comfort:
     """The product for the need, stepping down while one is refused; cream cut to the whole gram that fits E.
 
     `room_mg` is what is left of E's limit after the cocktails and the other parts' creams.
@@ -103,7 +112,9 @@ def choose(candidate: Candidate, case: Case, outcome: Outcome, knowledge: Knowle
     return Comfort(products[index], None, None, points, tuple(dict.fromkeys(rules)))
 
 
-def _grams(candidate: Candidate, case: Case, knowledge: Knowledge, cream: dict[str, Any], room_mg: Decimal) -> Decimal:
+def _grams(
+    candidate: Candidate, case: Case, knowledge: Knowledge, cream: dict[str, Any], room_mg: Decimal
+) -> Decimal:
     tables = knowledge.tables
     area = Decimal(knowledge.areas[candidate.area]["cm2"])
     grams = min(area / Decimal(tables["cream_cm2_per_gram"]), Decimal(cream["max_grams"]))

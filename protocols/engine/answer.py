@@ -116,7 +116,9 @@ def course_dict(course: Course, case: Case, knowledge: Knowledge) -> dict[str, A
         "protocol": " + ".join(f"{m.candidate.indication}, {m.candidate.modality}" for m in course.members),
         "start_earliest": course.start_earliest.isoformat(),
         "interval_days": dict(zip(("min", "target", "max"), course.interval, strict=True)),
-        "sessions": [session_dict(i, parts, course, case, knowledge) for i, parts in enumerate(course.sessions)],
+        "sessions": [
+            session_dict(i, parts, course, case, knowledge) for i, parts in enumerate(course.sessions)
+        ],
         "review": reviews,
         "maintenance": None if first.cocktail == "CK-FAT-1" else dict(maintenance),
         "why": [step.to_dict() for step in course.steps],

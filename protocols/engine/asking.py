@@ -91,7 +91,9 @@ def _reads_unknown(spec: Mapping[str, Any], unknown: frozenset[str]) -> bool:
 def _touches(effect: Mapping[str, Any], scene: Scene, products: frozenset[str]) -> bool:
     """Whether an effect would change this plan: the whole, or an agent, modality or product that is in it."""
     match effect["do"]:
-        case "block" | "defer" | "decline" | "warn" | "remove-allergens" | "remove-reacted" | "wait-procedure":
+        case (
+            "block" | "defer" | "decline" | "warn" | "remove-allergens" | "remove-reacted" | "wait-procedure"
+        ):
             return True
         case "remove-agents":
             return bool(set(effect["agents"]) & scene.agents)
@@ -134,7 +136,8 @@ def to_ask(
                 if possible(clause["when"], scene, unknown):
                     waiting.append(rule)
                     touching = touching or (
-                        bool(planned) and any(_touches(effect, scene, products) for effect in clause["effects"])
+                        bool(planned)
+                        and any(_touches(effect, scene, products) for effect in clause["effects"])
                     )
     names = [_WORDS.get(fact, fact.replace("_", " ")) for fact in sorted(unknown)] + list(lacking)
     level = "block" if lacking else "warn" if touching else "info"

@@ -151,7 +151,11 @@ def sized(
 ) -> tuple[Component, ...]:
     """The components at a volume, in order of drawing up; replaced agents are saline. Doses are rounded down."""
     parts = [
-        (replaced.get(p["agent"], p["agent"]), Decimal(p["ml"]), p["mg_per_ml"] if p["agent"] not in replaced else None)
+        (
+            replaced.get(p["agent"], p["agent"]),
+            Decimal(p["ml"]),
+            p["mg_per_ml"] if p["agent"] not in replaced else None,
+        )
         for p in cocktail["components"]
     ]
     total = sum((ml for _agent, ml, _mg in parts), Decimal(0))
@@ -169,7 +173,9 @@ def sized(
         )
     merged: list[Component] = []
     for part in made:
-        same = next((m for m in merged if m.agent == part.agent and m.dose_mg is None and part.dose_mg is None), None)
+        same = next(
+            (m for m in merged if m.agent == part.agent and m.dose_mg is None and part.dose_mg is None), None
+        )
         if same is None:
             merged.append(part)
         else:
@@ -194,7 +200,10 @@ def needling_depths(assessed: Assessed, outcome: Outcome, knowledge: Knowledge) 
     if table is None:
         return None
     depth, why = Decimal(table), ""
-    for cap, rule in [(Decimal(knowledge.areas[assessed.concern.area]["needling_cap_mm"]), "§5.3"), *outcome.caps]:
+    for cap, rule in [
+        (Decimal(knowledge.areas[assessed.concern.area]["needling_cap_mm"]), "§5.3"),
+        *outcome.caps,
+    ]:
         if cap < depth:
             depth, why = cap, rule
     return depth, why
@@ -222,7 +231,9 @@ def interval_for(
     return (least, target, most), False
 
 
-def free_from(case: Case, assessed: Assessed, modality: str, agents: frozenset[str], knowledge: Knowledge) -> tuple[date, tuple[str, ...]]:
+def free_from(
+    case: Case, assessed: Assessed, modality: str, agents: frozenset[str], knowledge: Knowledge
+) -> tuple[date, tuple[str, ...]]:
     """The first day this modality and these agents are free of waiting times (R54, R57), and the rules that wait."""
     free, rules = case.today, []
     face = {"face", "periorbital"}
@@ -255,7 +266,9 @@ def free_from(case: Case, assessed: Assessed, modality: str, agents: frozenset[s
     return free, tuple(dict.fromkeys(rules))
 
 
-def _lead_refusal(row: dict[str, Any], outcome: Outcome, case: Case, knowledge: Knowledge) -> tuple[tuple[str, ...], str] | None:
+def _lead_refusal(
+    row: dict[str, Any], outcome: Outcome, case: Case, knowledge: Knowledge
+) -> tuple[tuple[str, ...], str] | None:
     active = {f.code for f in case.facts.get("conditions") or ()}
     for index, part in enumerate(row["components"]):
         agent = part["agent"]
@@ -286,7 +299,9 @@ def build(
         return Refusal(name, (), f"No jet on this area: {knowledge.label(concern.area)}.")
     bands = (row["only_bands"] or {}).get(concern.area)
     if bands and assessed.band not in bands:
-        rules = tuple(dict.fromkeys(r for agent in ("deoxycholic-acid",) for r, _t in outcome.agents.get(agent, [])))
+        rules = tuple(
+            dict.fromkeys(r for agent in ("deoxycholic-acid",) for r, _t in outcome.agents.get(agent, []))
+        )
         return Refusal(name, rules, f"Only for {', '.join(bands)} severity on this area.")
     refused = _lead_refusal(row, outcome, case, knowledge)
     if refused:
@@ -298,11 +313,16 @@ def build(
         why = outcome.agents.get(part["agent"])
         if why or set(knowledge.agents[part["agent"]]["avoid_conditions"]) & active:
             replaced[part["agent"]] = "saline"
-            notes.append((why[0][0] if why else "R48", f"{knowledge.label(part['agent'])} is replaced by saline 1:1."))
+            notes.append(
+                (why[0][0] if why else "R48", f"{knowledge.label(part['agent'])} is replaced by saline 1:1.")
+            )
     volume = _volume(assessed, modality, row, knowledge)
     if volume is None:
         return Refusal(
-            name, ("R60",), "The field in cm² is not measured: the volume can't be computed.", f"{concern.code} field_cm2"
+            name,
+            ("R60",),
+            "The field in cm² is not measured: the volume can't be computed.",
+            f"{concern.code} field_cm2",
         )
     most = area_max_ml(concern.area, modality, code, knowledge)
     if volume > most:
@@ -313,10 +333,14 @@ def build(
         return Refusal(name, ("R60",), "The day's limit of an agent is already used up.")
     if factor < 1:
         volume = (volume * factor).quantize(Decimal("0.1"), ROUND_DOWN)
-        notes.append(("R60", f"Scaled down to {number_words(volume)} mL so that no agent is above its limit."))
+        notes.append(
+            ("R60", f"Scaled down to {number_words(volume)} mL so that no agent is above its limit.")
+        )
     if volume <= 0:
         return Refusal(name, ("R60",), "No volume is left inside the limits.")
-    return _shaped(assessed, modality, code, row, volume, replaced, tuple(notes), outcome, case, knowledge, name, tables)
+    return _shaped(
+        assessed, modality, code, row, volume, replaced, tuple(notes), outcome, case, knowledge, name, tables
+    )
 
 
 def _shaped(
@@ -341,13 +365,19 @@ def _shaped(
     zones: tuple[tuple[str, Decimal], ...] = ()
     depth: Decimal | None = None
     if modality == SYRINGE:
-        method = tables["dc"] if code == "CK-FAT-1" else knowledge.indications[concern.indication]["technique"]
+        method = (
+            tables["dc"] if code == "CK-FAT-1" else knowledge.indications[concern.indication]["technique"]
+        )
         technique = method["technique"]
         wanted = Decimal(method["depth_mm"])
         for limit, rule in outcome.syringe_limit:
             if wanted > limit:
                 return Refusal(name, (rule,), f"No injection deeper than {number_words(limit)} mm.")
-        depth = wanted if code == "CK-FAT-1" else min(wanted, Decimal(knowledge.areas[concern.area]["syringe_cap_mm"]))
+        depth = (
+            wanted
+            if code == "CK-FAT-1"
+            else min(wanted, Decimal(knowledge.areas[concern.area]["syringe_cap_mm"]))
+        )
         per_point, spacing, needle = Decimal(method["ml_per_point"]), method["spacing_mm"], method["needle"]
         points = int(volume / per_point)
         if code == "CK-FAT-1" and points > tables["dc"]["max_points"]:

@@ -134,7 +134,11 @@ def _schema_faults(data: object, schema: Mapping[str, Any]) -> list[tuple[str, s
     faults = []
     for error in _validator(json.dumps(schema)).iter_errors(data):
         deepest = jsonschema.exceptions.best_match(error.context) if error.context else None
-        told = deepest if deepest is not None and len(deepest.absolute_path) > len(error.absolute_path) else error
+        told = (
+            deepest
+            if deepest is not None and len(deepest.absolute_path) > len(error.absolute_path)
+            else error
+        )
         faults.append((_path(told.absolute_path), told.message[:300]))
     return sorted(set(faults))
 
@@ -180,7 +184,9 @@ def _semantic_faults(data: dict[str, Any]) -> list[tuple[str, str]]:
         seen.add(key)
     for index, addition in enumerate(data.get("additions", [])):
         if tuple(addition["concern"].split("/")) not in seen:
-            faults.append((f"$.additions[{index}].concern", f"{addition['concern']} is not among the concerns"))
+            faults.append(
+                (f"$.additions[{index}].concern", f"{addition['concern']} is not among the concerns")
+            )
     return faults
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from protocols.engine.candidates import NEEDLING, SYRINGE, Candidate, Refusal, build, shallower
@@ -46,8 +45,8 @@ class Chosen:
 def assess(concern: Concern, knowledge: Knowledge) -> tuple[Assessed, tuple[str, ...]]:
     """The severity band of a concern, and the scale items that are still missing."""
     if concern.scale is None:
-        band = _BANDS[concern.grade or 1]
-        return Assessed(concern, band, f"{knowledge.label(concern.indication)}: {band} by eye"), ()
+        seen = _BANDS[concern.grade or 1]
+        return Assessed(concern, seen, f"{knowledge.label(concern.indication)}: {seen} by eye"), ()
     result = score(concern.scale, concern.items, knowledge)
     if result.missing:
         return Assessed(concern, None, result.text), tuple(
@@ -162,7 +161,9 @@ def _sessions(candidate: Candidate, case: Case, knowledge: Knowledge) -> tuple[i
     return count, text
 
 
-def _steps(option: Option, order: list[str], count_text: str, assessed: Assessed, knowledge: Knowledge) -> tuple[Step, ...]:
+def _steps(
+    option: Option, order: list[str], count_text: str, assessed: Assessed, knowledge: Knowledge
+) -> tuple[Step, ...]:
     candidate = option.candidate
     indication = knowledge.indications[candidate.indication]
     cocktail = knowledge.cocktails[candidate.cocktail]
@@ -173,7 +174,14 @@ def _steps(option: Option, order: list[str], count_text: str, assessed: Assessed
         label = "the label" if candidate.cocktail == "CK-FAT-1" else "its own row"
         text += f" Outside {limits['min']} to {limits['max']} days because {label} of the agent or depth asks for it."
     steps = [
-        Step("severity", assessed.text or candidate.band, (assessed.code,), None, _source(indication), indication["grade"]),
+        Step(
+            "severity",
+            assessed.text or candidate.band,
+            (assessed.code,),
+            None,
+            _source(indication),
+            indication["grade"],
+        ),
         Step(
             "modality",
             f"{knowledge.label(candidate.modality)}: first of {', '.join(knowledge.label(m) for m in order)} "
@@ -183,15 +191,43 @@ def _steps(option: Option, order: list[str], count_text: str, assessed: Assessed
             _source(indication),
             indication["grade"],
         ),
-        Step("cocktail", f"{candidate.cocktail}: {_composition(candidate, knowledge)}.", (), None, cocktail["source"], cocktail["grade"]),
+        Step(
+            "cocktail",
+            f"{candidate.cocktail}: {_composition(candidate, knowledge)}.",
+            (),
+            None,
+            cocktail["source"],
+            cocktail["grade"],
+        ),
     ]
     depth = f"{number_words(candidate.depth_mm)} mm, " if candidate.depth_mm is not None else ""
     steps.append(Step("depth", f"{depth}{candidate.technique}.", (), None, "REFERENCE.md §5", "K"))
-    steps += [Step("dose", text, (), rule if rule.startswith("R") else None, f"REFERENCE.md {'§6 ' if rule.startswith('R') else ''}{rule}", "K") for rule, text in candidate.notes]
+    steps += [
+        Step(
+            "dose",
+            text,
+            (),
+            rule if rule.startswith("R") else None,
+            f"REFERENCE.md {'§6 ' if rule.startswith('R') else ''}{rule}",
+            "K",
+        )
+        for rule, text in candidate.notes
+    ]
     steps.append(Step("sessions", count_text, (), None, knowledge.tables["sessions_by_band"]["source"], "K"))
     steps.append(Step("interval", text, (), None, "REFERENCE.md §8.1", "K"))
-    steps.append(Step("downtime", f"About {candidate.downtime_hours} hours of redness.", (), None, "REFERENCE.md §5.4", "K"))
-    steps.append(Step("status", indication["status_note"], (), None, _source(indication), indication["grade"]))
+    steps.append(
+        Step(
+            "downtime",
+            f"About {candidate.downtime_hours} hours of redness.",
+            (),
+            None,
+            "REFERENCE.md §5.4",
+            "K",
+        )
+    )
+    steps.append(
+        Step("status", indication["status_note"], (), None, _source(indication), indication["grade"])
+    )
     return tuple(steps)
 
 
@@ -208,18 +244,30 @@ def _composition(candidate: Candidate, knowledge: Knowledge) -> str:
 
 
 def planned_from(
-    option: Option, case: Case, order: list[str], assessed: Assessed, knowledge: Knowledge, *, sessions: int | None = None
+    option: Option,
+    case: Case,
+    order: list[str],
+    assessed: Assessed,
+    knowledge: Knowledge,
+    *,
+    sessions: int | None = None,
 ) -> Planned:
     """An option as part of a course, with its reasons."""
     count, text = _sessions(option.candidate, case, knowledge)
     if sessions is not None:
         count, text = sessions, f"{sessions} session: added by the physician."
     return Planned(
-        option.candidate, count, option.outcome, (assessed.code,), _steps(option, order, text, assessed, knowledge)
+        option.candidate,
+        count,
+        option.outcome,
+        (assessed.code,),
+        _steps(option, order, text, assessed, knowledge),
     )
 
 
-def _waiting_finding(option: Option, others: Sequence[Option], today: date, knowledge: Knowledge, code: str) -> list[Finding]:
+def _waiting_finding(
+    option: Option, others: Sequence[Option], today: date, knowledge: Knowledge, code: str
+) -> list[Finding]:
     """The finding of R54 or R57 for a chosen candidate that is not free today; rule defers bring their own."""
     found = []
     candidate = option.candidate
@@ -295,8 +343,17 @@ def choose(
             first = fits
         else:
             text = f"No choice stays within {hours * 24} hours of downtime: it will be {first.candidate.downtime_hours}."
-        base.append(Finding("info", "R63", assessed.code, text, "Agree on the days with the patient.", None, source, grade))
-    others = tuple(o for o in options if (o.candidate.modality, o.candidate.cocktail) != (first.candidate.modality, first.candidate.cocktail))
+        base.append(
+            Finding(
+                "info", "R63", assessed.code, text, "Agree on the days with the patient.", None, source, grade
+            )
+        )
+    others = tuple(
+        o
+        for o in options
+        if (o.candidate.modality, o.candidate.cocktail)
+        != (first.candidate.modality, first.candidate.cocktail)
+    )
     base += first.outcome.findings
     base += _waiting_finding(first, others, case.today, knowledge, assessed.code)
     base += [
@@ -306,7 +363,9 @@ def choose(
     ]
     defers = list(first.outcome.defers)
     if first.candidate.free_from > case.today:
-        defers.append((first.candidate.waits[0] if first.candidate.waits else "R54", first.candidate.free_from))
+        defers.append(
+            (first.candidate.waits[0] if first.candidate.waits else "R54", first.candidate.free_from)
+        )
     order = modality_order(concern, case, outcome, knowledge)
     return done(
         planned=planned_from(first, case, order, assessed, knowledge),
@@ -319,7 +378,12 @@ def choose(
 
 
 def added_course(
-    addition: Any, chosen: Chosen, case: Case, plan: Outcome, knowledge: Knowledge, clauses: dict[str, list[Clause]]
+    addition: Any,
+    chosen: Chosen,
+    case: Case,
+    plan: Outcome,
+    knowledge: Knowledge,
+    clauses: dict[str, list[Clause]],
 ) -> Option | Refusal:
     """A cocktail that the physician adds on purpose: the modality it is made for, syringe first."""
     row = knowledge.cocktails[addition["cocktail"]]
@@ -328,22 +392,34 @@ def added_course(
     scene = Scene(case, case.today, knowledge, assessed=chosen.assessed)
     apply(clauses["concern"], scene, outcome, scope=chosen.assessed.code, quiet=True)
     name = addition["cocktail"]
-    if chosen.assessed.concern.indication not in row["indications"] or chosen.assessed.concern.area not in row["areas"]:
+    if (
+        chosen.assessed.concern.indication not in row["indications"]
+        or chosen.assessed.concern.area not in row["areas"]
+    ):
         return Refusal(name, ("R59",), "The added cocktail is not for this indication and area.")
-    modality = SYRINGE if SYRINGE in row["modalities"] else row["modalities"][0] if row["modalities"] else NEEDLING
-    return option_for(chosen.assessed, modality, name, outcome, case, knowledge, clauses["candidate"], added=True)
+    modality = (
+        SYRINGE if SYRINGE in row["modalities"] else row["modalities"][0] if row["modalities"] else NEEDLING
+    )
+    return option_for(
+        chosen.assessed, modality, name, outcome, case, knowledge, clauses["candidate"], added=True
+    )
 
 
 def gains_and_costs(option: Option, chosen: Candidate, today: date) -> tuple[str, str]:
     """What an alternative gives and costs against the choice, in words."""
     other = option.candidate
-    gains, costs = [], []
+    gains: list[str] = []
+    costs: list[str] = []
     delta = other.downtime_hours - chosen.downtime_hours
     if delta:
-        (costs if delta > 0 else gains).append(f"{abs(delta)} hours {'more' if delta > 0 else 'less'} downtime")
+        (costs if delta > 0 else gains).append(
+            f"{abs(delta)} hours {'more' if delta > 0 else 'less'} downtime"
+        )
     if other.interval[1] != chosen.interval[1]:
         days = other.interval[1] - chosen.interval[1]
-        (costs if days > 0 else gains).append(f"visits {abs(days)} days {'further apart' if days > 0 else 'closer'}")
+        (costs if days > 0 else gains).append(
+            f"visits {abs(days)} days {'further apart' if days > 0 else 'closer'}"
+        )
     ranks = "ABCSK"
     if ranks.index(other.grade) != ranks.index(chosen.grade):
         better = ranks.index(other.grade) < ranks.index(chosen.grade)

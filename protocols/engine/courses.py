@@ -85,7 +85,14 @@ def _join(first: Planned, second: Planned, rule: str, text: str) -> tuple[Step, 
     return (
         *first.steps,
         *second.steps,
-        Step("combine", text, (first.candidate.concern, second.candidate.concern), rule, f"REFERENCE.md §8.5 {rule}", "K"),
+        Step(
+            "combine",
+            text,
+            (first.candidate.concern, second.candidate.concern),
+            rule,
+            f"REFERENCE.md §8.5 {rule}",
+            "K",
+        ),
     )
 
 
@@ -112,29 +119,58 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
     both = {a.indication, b.indication}
     begin = max(start, a.free_from, b.free_from)
     if a.own_row or b.own_row:
-        return _separate(first, second, "M6" if "CK-FAT-1" in {a.cocktail, b.cocktail} else "M5", "their intervals do not fit together", start)
+        return _separate(
+            first,
+            second,
+            "M6" if "CK-FAT-1" in {a.cocktail, b.cocktail} else "M5",
+            "their intervals do not fit together",
+            start,
+        )
     if a.area == b.area:
         for shared in knowledge.tables["shared_cocktails"]:
             if both == set(shared["indications"]) and a.cocktail == shared["cocktail"]:
                 count = max(first.sessions, second.sessions)
                 merged = Planned(a, count, first.outcome, (*first.concerns, *second.concerns), first.steps)
-                steps = _join(first, second, "M1", f"{a.cocktail} treats both concerns in one part; the more severe band counts.")
-                return [Course((merged,), _strictest(a.interval, b.interval), ((merged,),) * count, steps, begin)]
+                steps = _join(
+                    first,
+                    second,
+                    "M1",
+                    f"{a.cocktail} treats both concerns in one part; the more severe band counts.",
+                )
+                return [
+                    Course((merged,), _strictest(a.interval, b.interval), ((merged,),) * count, steps, begin)
+                ]
         if a.band == b.band == "severe":
-            return _separate(first, second, "M2", "both are severe, and alternating would give each only three sessions", start)
+            return _separate(
+                first,
+                second,
+                "M2",
+                "both are severe, and alternating would give each only three sessions",
+                start,
+            )
         interval = _strictest(a.interval, b.interval)
         rule = "M2" if a.modality == b.modality else "M3"
         if rule == "M3":
             gaps = knowledge.tables["recovery_days"]
-            least = max(gaps.get(f"{a.modality}>{b.modality}", 14), gaps.get(f"{b.modality}>{a.modality}", 14), interval[0])
+            least = max(
+                gaps.get(f"{a.modality}>{b.modality}", 14),
+                gaps.get(f"{b.modality}>{a.modality}", 14),
+                interval[0],
+            )
             interval = (least, max(interval[1], least), max(interval[2], least, interval[1]))
         total = knowledge.tables["sessions_range"]["max"]
         text = f"Alternating in one area, {total} sessions in all: odd ones {a.concern}, even ones {b.concern}; each gets {total // 2}."
-        sessions = tuple((first,) if n % 2 == 0 else (second,) for n in range(total))
+        sessions: tuple[tuple[Planned, ...], ...] = tuple((first,) if n % 2 == 0 else (second,) for n in range(total))
         return [Course((first, second), interval, sessions, _join(first, second, rule, text), begin)]
     near = {"submental", "neck"}
     if "CK-FAT-1" in {a.cocktail, b.cocktail} and {a.area, b.area} <= near:
-        return _separate(first, second, "M6", "deoxycholic acid is never given with another injection under the chin or in the neck", start)
+        return _separate(
+            first,
+            second,
+            "M6",
+            "deoxycholic acid is never given with another injection under the chin or in the neck",
+            start,
+        )
     why_not = _same_visit(first, second, knowledge)
     if why_not:
         return _separate(first, second, "M4", why_not, start)
@@ -142,7 +178,8 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
     count = max(first.sessions, second.sessions)
     if shared_window is not None:
         sessions = tuple(
-            tuple(planned for planned in (first, second) if number <= planned.sessions) for number in range(1, count + 1)
+            tuple(planned for planned in (first, second) if number <= planned.sessions)
+            for number in range(1, count + 1)
         )
         text = f"Two areas in one visit, {count} visits; the shorter course ends first."
         return [Course((first, second), shared_window, sessions, _join(first, second, "M4", text), begin)]
@@ -161,7 +198,15 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
         sessions = tuple(parts for parts in sessions if parts)
         if len(sessions) == visits:
             text = f"Different rhythms: {slow.candidate.concern} joins every second visit."
-            return [Course((first, second), quick.candidate.interval, sessions, _join(first, second, "M5", text), begin)]
+            return [
+                Course(
+                    (first, second),
+                    quick.candidate.interval,
+                    sessions,
+                    _join(first, second, "M5", text),
+                    begin,
+                )
+            ]
     return _separate(first, second, "M5", "their intervals do not overlap", start)
 
 
@@ -194,5 +239,3 @@ def comforts(
         used += fraction * comfort.cream_mg(knowledge)
         found.append(comfort)
     return found, used, limit
-
-

@@ -44,13 +44,16 @@ class Knowledge:
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
         """Allergen code to the agents and products it removes."""
         return {
-            row["code"]: (frozenset(row["agents"]), frozenset(row["products"])) for row in self.vocabulary["allergens"]
+            row["code"]: (frozenset(row["agents"]), frozenset(row["products"]))
+            for row in self.vocabulary["allergens"]
         }
 
     @cached_property
     def medication_classes(self) -> dict[str, frozenset[str]]:
         """Medication code to itself and its classes."""
-        return {row["code"]: frozenset({row["code"], *row["classes"]}) for row in self.vocabulary["medications"]}
+        return {
+            row["code"]: frozenset({row["code"], *row["classes"]}) for row in self.vocabulary["medications"]
+        }
 
     @cached_property
     def procedure_days(self) -> dict[str, tuple[int | None, int | None]]:
@@ -67,7 +70,16 @@ class Knowledge:
     def labels(self) -> dict[str, str]:
         """Every code of conditions, medications, procedures, allergens, agents, areas and modalities in words."""
         found: dict[str, str] = {}
-        for kind in ("areas", "modalities", "techniques", "procedures", "conditions", "allergens", "medications", "agents"):
+        for kind in (
+            "areas",
+            "modalities",
+            "techniques",
+            "procedures",
+            "conditions",
+            "allergens",
+            "medications",
+            "agents",
+        ):
             found |= {row["code"]: row["label"] for row in self.vocabulary[kind]}
         found |= {row["code"]: row["label"] for row in self.vocabulary["anaesthetics"]}
         return found
@@ -136,7 +148,9 @@ def _check_cocktails(data: dict[str, Any], faults: list[str]) -> None:
             dose = Decimal(part["ml"]) * Decimal(part["mg_per_ml"]) if part["mg_per_ml"] else None
             limit = agent["max_mg_per_session"]
             if dose is not None and limit is not None and dose > Decimal(limit):
-                faults.append(f"cocktails.json: {code}: {part['agent']} {dose} mg is above its limit of {limit} mg")
+                faults.append(
+                    f"cocktails.json: {code}: {part['agent']} {dose} mg is above its limit of {limit} mg"
+                )
         for area in row["areas"]:
             if area not in {a["code"] for a in data["areas"]}:
                 faults.append(f"cocktails.json: {code}: unknown area {area}")

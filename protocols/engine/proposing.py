@@ -76,12 +76,16 @@ def _courses(planned: Sequence[Chosen], start: date, knowledge: Knowledge) -> li
 
 def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tuple[Planned, Scene]]:
     """Each part of a course as the rules see it, with the target dates of its sessions and its anaesthetic."""
-    dates = [course.start_earliest + timedelta(days=course.interval[1] * n) for n in range(len(course.sessions))]
+    dates = [
+        course.start_earliest + timedelta(days=course.interval[1] * n) for n in range(len(course.sessions))
+    ]
     found = []
     for member in course.members:
         days = tuple(day for day, parts in zip(dates, course.sessions, strict=True) if member in parts)
         first = next(parts for parts in course.sessions if member in parts)
-        comfort = dict(zip((id(p) for p in first), comforts(first, case, knowledge)[0], strict=True))[id(member)]
+        comfort = dict(zip((id(p) for p in first), comforts(first, case, knowledge)[0], strict=True))[
+            id(member)
+        ]
         candidate = member.candidate
         scene = Scene(
             case,
@@ -102,7 +106,10 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
 
 def _products(courses: Sequence[Course], case: Case, knowledge: Knowledge) -> frozenset[str]:
     return frozenset(
-        comfort.product for course in courses for parts in course.sessions for comfort in comforts(parts, case, knowledge)[0]
+        comfort.product
+        for course in courses
+        for parts in course.sessions
+        for comfort in comforts(parts, case, knowledge)[0]
     )
 
 
@@ -122,7 +129,9 @@ def _told(finding: Finding, plan: Outcome, agents: frozenset[str]) -> bool:
         return True
     if any(finding.rule in rules for rules in plan.products.values()):
         return True
-    removed = {agent for agent, whys in plan.agents.items() if any(rule == finding.rule for rule, _text in whys)}
+    removed = {
+        agent for agent, whys in plan.agents.items() if any(rule == finding.rule for rule, _text in whys)
+    }
     return bool(removed & agents) or not removed
 
 
@@ -137,7 +146,8 @@ def _ordered(findings: Iterable[Finding], knowledge: Knowledge) -> tuple[Finding
 
 def _refused(refusals: Iterable[Refusal], concern: str) -> list[dict[str, Any]]:
     return [
-        {"candidate": r.candidate, "concern": concern, "rules": list(r.rules), "reason": r.reason} for r in refusals
+        {"candidate": r.candidate, "concern": concern, "rules": list(r.rules), "reason": r.reason}
+        for r in refusals
     ]
 
 
@@ -145,7 +155,12 @@ def _alternatives(chosen: Chosen, courses: Sequence[Course], today: date) -> lis
     if chosen.option is None:
         return []
     index = next(
-        (i for i, course in enumerate(courses) if any(chosen.assessed.code in m.concerns for m in course.members)), None
+        (
+            i
+            for i, course in enumerate(courses)
+            if any(chosen.assessed.code in m.concerns for m in course.members)
+        ),
+        None,
     )
     if index is None:
         return []
@@ -174,7 +189,12 @@ def _declined(chosen: Iterable[Chosen], blocked: Sequence[Finding]) -> list[dict
 
 
 def _additions(
-    case: Case, chosen: Sequence[Chosen], plan: Outcome, knowledge: Knowledge, clauses: dict[str, list[Clause]], start: date
+    case: Case,
+    chosen: Sequence[Chosen],
+    plan: Outcome,
+    knowledge: Knowledge,
+    clauses: dict[str, list[Clause]],
+    start: date,
 ) -> tuple[list[Course], list[Option], list[dict[str, Any]]]:
     """The physician's extra cocktails: each a course of its own with one session (DECISIONS.md C8)."""
     courses, options, refused = [], [], []
@@ -227,7 +247,9 @@ def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
             apply(clauses["course"], replace(scene, assessed=assessed), outcome, scope=assessed.code)
             findings += outcome.findings
     scenes = [
-        replace(scene, assessed=next(c.assessed for c in chosen if c.assessed.code == member.candidate.concern))
+        replace(
+            scene, assessed=next(c.assessed for c in chosen if c.assessed.code == member.candidate.concern)
+        )
         for course in courses
         for member, scene in course_scenes(course, case, knowledge)
     ]

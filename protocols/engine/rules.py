@@ -129,7 +129,9 @@ def _condition(spec: Mapping[str, Any]) -> Predicate:
                 return False
         return True
 
-    return lambda scene: _evidence(scene, "condition", [f for f in _facts(scene, "conditions") if fits(scene, f)])
+    return lambda scene: _evidence(
+        scene, "condition", [f for f in _facts(scene, "conditions") if fits(scene, f)]
+    )
 
 
 def is_current(fact: Fact) -> bool:
@@ -183,7 +185,9 @@ def _procedure(spec: Mapping[str, Any]) -> Predicate:
         since = _days(scene, fact.day("date"))
         return "within_days" not in spec or (since is not None and since < spec["within_days"])
 
-    return lambda scene: _evidence(scene, "procedure", [f for f in _facts(scene, "procedures") if fits(scene, f)])
+    return lambda scene: _evidence(
+        scene, "procedure", [f for f in _facts(scene, "procedures") if fits(scene, f)]
+    )
 
 
 def _patient(spec: Mapping[str, Any]) -> Predicate:
@@ -262,7 +266,9 @@ def _allergy(spec: Mapping[str, Any]) -> Predicate:
 
 
 def _drug_allergies(spec: Mapping[str, Any]) -> Predicate:
-    materials = frozenset({"nickel", "latex", "plaster", "chlorhexidine", "bee-venom", "wasp-venom", "hymenoptera-venom"})
+    materials = frozenset(
+        {"nickel", "latex", "plaster", "chlorhexidine", "bee-venom", "wasp-venom", "hymenoptera-venom"}
+    )
 
     def test(scene: Scene) -> Evidence | None:
         found = [f for f in _facts(scene, "allergies") if f.code not in materials]
@@ -314,7 +320,8 @@ def _agent(spec: Mapping[str, Any]) -> Predicate:
 def _added_agent(spec: Mapping[str, Any]) -> Predicate:
     wanted = frozenset(spec["added_agent"])
     return lambda scene: (
-        tuple((scene.knowledge.label(c), None) for c in sorted(wanted & (scene.added_agents | scene.agents))) or None
+        tuple((scene.knowledge.label(c), None) for c in sorted(wanted & (scene.added_agents | scene.agents)))
+        or None
     )
 
 
@@ -326,7 +333,8 @@ def _blood_pressure(spec: Mapping[str, Any]) -> Predicate:
         if pressure is None:
             return None
         high = "systolic_at_least" in wanted and (
-            pressure["systolic"] >= wanted["systolic_at_least"] or pressure["diastolic"] >= wanted["diastolic_at_least"]
+            pressure["systolic"] >= wanted["systolic_at_least"]
+            or pressure["diastolic"] >= wanted["diastolic_at_least"]
         )
         low = "systolic_below" in wanted and pressure["systolic"] < wanted["systolic_below"]
         return ((f"{pressure['systolic']}/{pressure['diastolic']} mmHg", None),) if high or low else None
@@ -348,7 +356,9 @@ def _sun(spec: Mapping[str, Any]) -> Predicate:
 
 
 def _sunburn(_spec: Mapping[str, Any]) -> Predicate:
-    return lambda scene: _evidence(scene, "sunburn", [f for f in _facts(scene, "sunburns") if _in_area(scene, f)])
+    return lambda scene: _evidence(
+        scene, "sunburn", [f for f in _facts(scene, "sunburns") if _in_area(scene, f)]
+    )
 
 
 def _childbearing(_spec: Mapping[str, Any]) -> Predicate:
@@ -374,7 +384,8 @@ def _allergen_agents(_spec: Mapping[str, Any]) -> Predicate:
         [
             f
             for f in _facts(scene, "allergies")
-            if any(scene.knowledge.allergen_agents.get(f.code, ())) or f.code in {"chlorhexidine", "latex", "plaster"}
+            if any(scene.knowledge.allergen_agents.get(f.code, ()))
+            or f.code in {"chlorhexidine", "latex", "plaster"}
         ],
     )
 
@@ -383,7 +394,11 @@ def _reaction_at_least(spec: Mapping[str, Any]) -> Predicate:
     return lambda scene: _evidence(
         scene,
         "reaction",
-        [f for f in _facts(scene, "reactions") if (f.get("grade") or 0) >= spec["reaction_at_least"] and f.get("agent")],
+        [
+            f
+            for f in _facts(scene, "reactions")
+            if (f.get("grade") or 0) >= spec["reaction_at_least"] and f.get("agent")
+        ],
     )
 
 
@@ -446,7 +461,9 @@ def _lead_unlicensed(_spec: Mapping[str, Any]) -> Predicate:
 
 def _cream_over(spec: Mapping[str, Any]) -> Predicate:
     return lambda scene: (
-        ((f"{scene.cream_grams} g of cream", None),) if (scene.cream_grams or 0) > Decimal(spec["cream_over_g"]) else None
+        ((f"{scene.cream_grams} g of cream", None),)
+        if (scene.cream_grams or 0) > Decimal(spec["cream_over_g"])
+        else None
     )
 
 
@@ -545,7 +562,9 @@ def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
                 faults.append(f"rules.json: {rule}.clauses[{number}]: {error}")
                 continue
             clauses.append(
-                Clause(rule, level, test, tuple(clause["effects"]), clause["message"], clause.get("remedy", ""))
+                Clause(
+                    rule, level, test, tuple(clause["effects"]), clause["message"], clause.get("remedy", "")
+                )
             )
     if faults:
         raise KnowledgeError(faults)

@@ -28,7 +28,12 @@ def fact_words(kind: str, fact: Fact, knowledge: Knowledge) -> str:
         text += f", {str(fact.get('reaction')).replace('-', ' ')}"
     if kind == "reaction" and fact.get("agent"):
         text = f"{text} grade {fact.get('grade')} to {knowledge.label(str(fact.get('agent')))}"
-    for name, words in (("last_dose", "last dose"), ("cleared_on", "cleared"), ("healed_on", "healed"), ("date", "")):
+    for name, words in (
+        ("last_dose", "last dose"),
+        ("cleared_on", "cleared"),
+        ("healed_on", "healed"),
+        ("date", ""),
+    ):
         day = fact.day(name)
         if day is not None:
             return f"{text}, {words} {day_words(day)}".replace(",  ", ", ")

@@ -33,7 +33,9 @@ def test_a_locked_screen_shows_nothing_and_unlocks_to_the_same_page(amari: Clien
 
 def test_a_part_of_a_locked_page_moves_the_whole_browser(amari: Client) -> None:
     amari.post("/lock/")
-    response = amari.post("/part", headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/assessment"})
+    response = amari.post(
+        "/part", headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/assessment"}
+    )
     assert response.headers["HX-Redirect"] == "/lock/?next=%2Fassessment"
 
 
@@ -72,7 +74,9 @@ def test_ten_quiet_minutes_do_not(amari: Client) -> None:
     assert amari.get("/assessment").status_code == 200
 
 
-def test_the_first_place_is_taken_and_another_can_be_chosen(amari: Client, two_places: list[dict[str, Any]]) -> None:
+def test_the_first_place_is_taken_and_another_can_be_chosen(
+    amari: Client, two_places: list[dict[str, Any]]
+) -> None:
     assert "Madrid, Salamanca" in amari.get("/").content.decode()
     assert amari.session["place"]["id"] == 1
     assert amari.post("/place/", {"place": "2", "next": "/assessment"}).headers["Location"] == "/assessment"
@@ -82,7 +86,9 @@ def test_the_first_place_is_taken_and_another_can_be_chosen(amari: Client, two_p
     assert amari.session["place"]["id"] == 2
 
 
-def test_the_clock_of_the_place_holds_for_the_request_only(amari: Client, two_places: list[dict[str, Any]]) -> None:
+def test_the_clock_of_the_place_holds_for_the_request_only(
+    amari: Client, two_places: list[dict[str, Any]]
+) -> None:
     from mesoclinic.ui import registry
 
     seen = []

@@ -45,7 +45,9 @@ def test_nobody_strange_may_anything() -> None:
     ("role", "status"),
     [("physician", 200), ("nurse", 403), ("front-desk", 403), ("manager", 403), ("administrator", 403)],
 )
-def test_a_guarded_page_opens_for_its_role_only(signed_in: Callable[[str], Client], role: str, status: int) -> None:
+def test_a_guarded_page_opens_for_its_role_only(
+    signed_in: Callable[[str], Client], role: str, status: int
+) -> None:
     assert signed_in(role).get("/sign").status_code == status
 
 

@@ -83,7 +83,9 @@ def test_signing_out_is_a_post_and_ends_the_session(amari: Client) -> None:
 
 
 def test_a_part_of_a_page_sends_the_whole_browser_to_sign_in(cast: dict[str, User]) -> None:
-    response = Client().get("/part", headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/assessment?x=1"})
+    response = Client().get(
+        "/part", headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/assessment?x=1"}
+    )
     assert response.status_code == 204
     assert response.headers["HX-Redirect"] == "/sign-in/?next=%2Fassessment%3Fx%3D1"
 

@@ -54,7 +54,9 @@ def _part(wanted: dict[str, Any], part: dict[str, Any], session: dict[str, Any])
                     if not _same_number("depth_mm", depth, part["zones"].get(zone))
                 ]
         elif name in {"depth_mm", "volume_ml", "points"}:
-            if not (name == "points" and part.get(name) is None) and not _same_number(name, value, part.get(name)):
+            if not (name == "points" and part.get(name) is None) and not _same_number(
+                name, value, part.get(name)
+            ):
                 faults.append(f"{name}: {part.get(name)}, not {value}")
         elif part.get(name) != value:
             faults.append(f"{name}: {part.get(name)!r}, not {value!r}")
@@ -177,7 +179,9 @@ def _findings(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     if "findings_max_level" in expect:
         most = LEVELS[expect["findings_max_level"]]
         faults += [
-            f"finding {f['rule']} is {f['level']}" for f in findings if f["rule"] != "R00" and LEVELS[f["level"]] > most
+            f"finding {f['rule']} is {f['level']}"
+            for f in findings
+            if f["rule"] != "R00" and LEVELS[f["level"]] > most
         ]
     return faults
 
@@ -190,9 +194,7 @@ def faults_of(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     used = {p["cocktail"] for p in parts}
     offered = used | {a["cocktail"] for a in answer["alternatives"]}
     agents = {c["agent"] for p in parts for c in p["components"]}
-    products = {
-        (holder.get("anaesthetic") or {}).get("product") for holder in [*sessions, *parts]
-    }
+    products = {(holder.get("anaesthetic") or {}).get("product") for holder in [*sessions, *parts]}
     text = str(answer).casefold()
     for name in ("status", "defer_until"):
         if name in expect and answer[name] != expect[name]:
@@ -204,7 +206,9 @@ def faults_of(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
         want = {d["concern"]: set(d["rules"]) for d in expect["declined"]}
         if got.keys() != want.keys() or any(not want[c] <= got[c] for c in want):
             faults.append(f"declined: {got}, not {want}")
-    faults += [f"rule {r} is not mentioned" for r in expect.get("rules_mentioned", []) if r not in _rules(answer)]
+    faults += [
+        f"rule {r} is not mentioned" for r in expect.get("rules_mentioned", []) if r not in _rules(answer)
+    ]
     faults += [f"{m!r} is not mentioned" for m in expect.get("mentions", []) if m.casefold() not in text]
     faults += _every_session(expect, sessions)
     if "parts" in expect:
@@ -219,7 +223,12 @@ def faults_of(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     for agent, most in expect.get("session_dose_max", {}).items():
         for session in sessions:
             total = sum(
-                (Decimal(c["dose_mg"] or 0) for p in session["parts"] for c in p["components"] if c["agent"] == agent),
+                (
+                    Decimal(c["dose_mg"] or 0)
+                    for p in session["parts"]
+                    for c in p["components"]
+                    if c["agent"] == agent
+                ),
                 Decimal(0),
             )
             if total > Decimal(str(most)) + TOLERANCE:
@@ -227,7 +236,8 @@ def faults_of(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     if "session_volume_max_ml" in expect:
         for session in sessions:
             total = sum(
-                (Decimal(p["volume_ml"]) for p in session["parts"] if p["modality"] != "microneedling"), Decimal(0)
+                (Decimal(p["volume_ml"]) for p in session["parts"] if p["modality"] != "microneedling"),
+                Decimal(0),
             )
             if total > Decimal(str(expect["session_volume_max_ml"])):
                 faults.append(f"{total} mL in one session")
@@ -235,7 +245,9 @@ def faults_of(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
         if any(set(group) <= {p["concern"] for p in s["parts"]} for s in sessions):
             faults.append(f"{group} share a visit")
     faults += [
-        f"{c} is planned" for c in expect.get("concerns_not_planned", []) if any(p["concern"] == c for p in parts)
+        f"{c} is planned"
+        for c in expect.get("concerns_not_planned", [])
+        if any(p["concern"] == c for p in parts)
     ]
     for want in expect.get("alternatives_include", []):
         if not any(all(a.get(k) == v for k, v in want.items()) for a in answer["alternatives"]):

@@ -32,7 +32,11 @@ def _cases() -> list[Any]:
             variants.append({"case": case, "expect": variant["expect"], "replan": "case" not in data})
         for number, one in enumerate(variants):
             marks = (
-                [pytest.mark.xfail(strict=True, reason="the replan is not built yet", raises=NotImplementedError)]
+                [
+                    pytest.mark.xfail(
+                        strict=True, reason="the replan is not built yet", raises=NotImplementedError
+                    )
+                ]
                 if one["replan"]
                 else []
             )

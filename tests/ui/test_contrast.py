@@ -27,7 +27,9 @@ PAIRS = [
 
 def tokens(theme: str) -> dict[str, str]:
     """The values of a theme; dark inherits what it does not change."""
-    blocks = dict(re.findall(r'(:root, \[data-bs-theme="light"\]|\[data-bs-theme="dark"\]) \{(.*?)\n\}', TOKENS, re.S))
+    blocks = dict(
+        re.findall(r'(:root, \[data-bs-theme="light"\]|\[data-bs-theme="dark"\]) \{(.*?)\n\}', TOKENS, re.S)
+    )
     light, dark = blocks.values()
     found = dict(re.findall(r"--mc-([\w-]+):\s*([^;]+);", light))
     return found | dict(re.findall(r"--mc-([\w-]+):\s*([^;]+);", dark)) if theme == "dark" else found

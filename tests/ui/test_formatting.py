@@ -16,7 +16,12 @@ TODAY = date(2026, 12, 1)
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(date(2026, 12, 1), "Tue 1 Dec"), (date(2027, 2, 9), "Tue 9 Feb 2027"), (date(2026, 9, 9), "Wed 9 Sep"), (None, "")],
+    [
+        (date(2026, 12, 1), "Tue 1 Dec"),
+        (date(2027, 2, 9), "Tue 9 Feb 2027"),
+        (date(2026, 9, 9), "Wed 9 Sep"),
+        (None, ""),
+    ],
 )
 def test_day_names_the_year_only_when_it_is_another(value: date | None, text: str) -> None:
     assert formatting.day(value, TODAY) == text
@@ -64,7 +69,14 @@ def test_nobody_grows_younger(born: date, days: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(Decimal("12.50"), "12.5"), (Decimal(100), "100"), (Decimal("1E+2"), "100"), (Decimal("-0.0"), "0"), ("x", "x"), (None, "")],
+    [
+        (Decimal("12.50"), "12.5"),
+        (Decimal(100), "100"),
+        (Decimal("1E+2"), "100"),
+        (Decimal("-0.0"), "0"),
+        ("x", "x"),
+        (None, ""),
+    ],
 )
 def test_trailing_zeros_go(value: object, text: str) -> None:
     assert formatting.decimal_trim(value) == text
@@ -76,7 +88,8 @@ def test_trimming_keeps_the_number(value: Decimal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "letters"), [("Dr. Nadia Amari", "NA"), ("Lucía Ferrer Vidal", "LF"), ("Cher", "C"), ("", ""), ("Dr.", "D")]
+    ("name", "letters"),
+    [("Dr. Nadia Amari", "NA"), ("Lucía Ferrer Vidal", "LF"), ("Cher", "C"), ("", ""), ("Dr.", "D")],
 )
 def test_initials_leave_titles_out(name: str, letters: str) -> None:
     assert formatting.initials(name) == letters

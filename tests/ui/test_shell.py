@@ -82,7 +82,10 @@ def test_hidden_names_stay_hidden_over_pages(amari: Client) -> None:
 
 @pytest.mark.parametrize(
     ("address", "status", "sentence"),
-    [("/no-such-page", 404, "This page does not exist"), ("/refuse", 403, "Your role does not open this page")],
+    [
+        ("/no-such-page", 404, "This page does not exist"),
+        ("/refuse", 403, "Your role does not open this page"),
+    ],
 )
 def test_errors_say_what_to_do_next(amari: Client, address: str, status: int, sentence: str) -> None:
     response = amari.get(address)

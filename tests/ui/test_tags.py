@@ -59,7 +59,12 @@ def test_a_grade_says_what_it_means() -> None:
 
 @pytest.mark.parametrize(
     ("value", "limit", "css", "width"),
-    [("12", "40", "", "30.0"), ("34", "40", "near", "85.0"), ("40", "40", "near", "100.0"), ("50", "40", "over", "100.0")],
+    [
+        ("12", "40", "", "30.0"),
+        ("34", "40", "near", "85.0"),
+        ("40", "40", "near", "100.0"),
+        ("50", "40", "over", "100.0"),
+    ],
 )
 def test_the_bar_warns_from_85_percent(value: str, limit: str, css: str, width: str) -> None:
     bar = render("{% limit_bar value limit %}", value=Decimal(value), limit=Decimal(limit))

@@ -20,7 +20,9 @@ class AssessmentForm(forms.Form):
 
     area = forms.CharField(label="Area", help_text="Where the patient sees it")
     darkness = forms.ChoiceField(
-        label="Darkness", choices=[(n, str(n)) for n in range(5)], widget=PickWidget(hints={0: "absent", 4: "max"})
+        label="Darkness",
+        choices=[(n, str(n)) for n in range(5)],
+        widget=PickWidget(hints={0: "absent", 4: "max"}),
     )
     days = forms.MultipleChoiceField(
         label="Days", choices=[("mo", "Mon"), ("tu", "Tue")], widget=PickMultiple(wrap=True), required=False
@@ -34,7 +36,13 @@ class AssessmentForm(forms.Form):
     since = forms.DateField(label="Since", required=False, widget=DateInput)
     goal = forms.CharField(label="Goal", widget=forms.Textarea, required=False)
     helper = grid_helper(
-        Col("area", 4), Col("darkness", 8), Col("days", 6), Col("allergy", 6), Col("weight", 4), Col("since", 4), "goal"
+        Col("area", 4),
+        Col("darkness", 8),
+        Col("days", 6),
+        Col("allergy", 6),
+        Col("weight", 4),
+        Col("since", 4),
+        "goal",
     )
 
 
@@ -72,7 +80,9 @@ def refuse(request: HttpRequest) -> HttpResponse:
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    return HttpResponse('<a class="hit" href="/assessment?lucia">Lucía</a><a class="hit" href="/assessment?lucas">Lucas</a>')
+    return HttpResponse(
+        '<a class="hit" href="/assessment?lucia">Lucía</a><a class="hit" href="/assessment?lucas">Lucas</a>'
+    )
 
 
 def named(*names: str) -> list[URLPattern]:
@@ -86,7 +96,9 @@ urlpatterns = [
     path("part", part),
     path("sign", sign),
     path("refuse", refuse),
-    path("patients/", include(([path("search", search, name="search"), *named("list", "chart")], "patients"))),
+    path(
+        "patients/", include(([path("search", search, name="search"), *named("list", "chart")], "patients"))
+    ),
     path("protocols/", include((named("tasks"), "protocols"))),
     path("sessions/", include((named("calendar", "messages", "staff"), "sessions"))),
 ]
