@@ -31,7 +31,9 @@ class _NameKeyOf(Func):
 
 def clean_query(text: str) -> str:
     """What was typed, without control characters and surplus spaces, at most 80 characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text[: MOST_CHARACTERS * 4]).split())[:MOST_CHARACTERS]
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: MOST_CHARACTERS * 4]).split())[
+        :MOST_CHARACTERS
+    ]
 
 
 def typed_date(text: str) -> date | None:
@@ -70,7 +72,7 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     closest = (
         Patient.objects.annotate(wanted=key)
         .filter(name_key__trigram_word_similar=F("wanted"))
-        .annotate(closeness=TrigramWordSimilarity(key, "name_key"))
+        .annotate(closeness=TrigramWordSimilarity(key, "name_key")  # type: ignore[arg-type])
         .order_by("-closeness", "family_name", "given_name", "pk")
     )
     for patient in closest[:limit]:
@@ -100,7 +102,9 @@ def _names(kind: str, codes: Iterable[str]) -> str:
     return ", ".join(vocabulary.label(kind, code) for code in codes)
 
 
-def _list_alert(label: str, kind: str, codes: list[str], asked: date | None, *, grave: bool) -> dict[str, Any]:
+def _list_alert(
+    label: str, kind: str, codes: list[str], asked: date | None, *, grave: bool
+) -> dict[str, Any]:
     if codes:
         return {"level": "block" if grave else "warn", "label": label, "strong": _names(kind, codes[:2]),
                 "more": [vocabulary.label(kind, code) for code in codes[2:]]}  # fmt: skip
@@ -113,7 +117,9 @@ def banner(patient: Patient, today: date) -> dict[str, Any]:
     """What stands above every page of a patient: who it is and what endangers them. Three queries."""
     allergies = [row.substance for row in patient.allergies.standing()]
     conditions = [row.code for row in patient.conditions.standing()]
-    medicines = [row.code for row in patient.medications.standing() if row.current is not False and not row.last_dose]
+    medicines = [
+        row.code for row in patient.medications.standing() if row.current is not False and not row.last_dose
+    ]
     alerts = [_list_alert("Allergies", "allergens", allergies, patient.allergies_asked_on, grave=True)]
     if patient.sex == Patient.Sex.FEMALE:
         known = patient.pregnancy != Patient.Pregnancy.UNKNOWN
@@ -131,8 +137,12 @@ def banner(patient: Patient, today: date) -> dict[str, Any]:
         )
         if patient.pregnancy == Patient.Pregnancy.PLANNING:
             alerts[-1] |= {"level": "warn", "text": f"planning, asked {asked}"}
-    alerts.append(_list_alert("Conditions", "conditions", conditions, patient.conditions_asked_on, grave=False))
-    alerts.append(_list_alert("Medicines", "medications", medicines, patient.medications_asked_on, grave=False))
+    alerts.append(
+        _list_alert("Conditions", "conditions", conditions, patient.conditions_asked_on, grave=False)
+    )
+    alerts.append(
+        _list_alert("Medicines", "medications", medicines, patient.medications_asked_on, grave=False)
+    )
     return {
         "name": patient.full_name, "initials": patient.initials, "birth_date": patient.birth_date,
         "sex": patient.get_sex_display(), "record_number": patient.record_number, "weight_kg": patient.weight_kg,
@@ -151,7 +161,11 @@ def _plain(value: Any) -> Any:
 
 def _rows(rows: Iterable[Any], names: dict[str, str]) -> list[dict[str, Any]]:
     return [
-        {out: _plain(value) for field, out in names.items() if (value := getattr(row, field)) not in (None, "")}
+        {
+            out: _plain(value)
+            for field, out in names.items()
+            if (value := getattr(row, field)) not in (None, "")
+        }
         for row in rows
     ]
 

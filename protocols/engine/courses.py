@@ -160,7 +160,9 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
             interval = (least, max(interval[1], least), max(interval[2], least, interval[1]))
         total = knowledge.tables["sessions_range"]["max"]
         text = f"Alternating in one area, {total} sessions in all: odd ones {a.concern}, even ones {b.concern}; each gets {total // 2}."
-        sessions: tuple[tuple[Planned, ...], ...] = tuple((first,) if n % 2 == 0 else (second,) for n in range(total))
+        sessions: tuple[tuple[Planned, ...], ...] = tuple(
+            (first,) if n % 2 == 0 else (second,) for n in range(total)
+        )
         return [Course((first, second), interval, sessions, _join(first, second, rule, text), begin)]
     near = {"submental", "neck"}
     if "CK-FAT-1" in {a.cocktail, b.cocktail} and {a.area, b.area} <= near:

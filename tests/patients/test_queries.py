@@ -37,8 +37,12 @@ def test_nonsense_finds_nobody_and_breaks_nothing(clinic: Clinic, typed: str) ->
 def test_the_same_person_typed_again_is_noticed(clinic: Clinic) -> None:
     born = clinic.lea.birth_date
     assert queries.possible_duplicates(given_name="Léa", family_name="Brant", birth_date=born) == [clinic.lea]
-    assert queries.possible_duplicates(given_name="X", family_name="Y", birth_date=None, phone=clinic.lea.phone)
-    assert queries.possible_duplicates(given_name="Max", family_name="Otto", birth_date=date(1950, 1, 1)) == []
+    assert queries.possible_duplicates(
+        given_name="X", family_name="Y", birth_date=None, phone=clinic.lea.phone
+    )
+    assert (
+        queries.possible_duplicates(given_name="Max", family_name="Otto", birth_date=date(1950, 1, 1)) == []
+    )
 
 
 def test_a_list_nobody_asked_for_is_unknown_to_the_engine(clinic: Clinic) -> None:

@@ -1,0 +1,1 @@
+"""The aftercare composer: pure, no Django. It picks and merges advice for one very treatment."""

@@ -1,0 +1,117 @@
+"""Writes: one function per act, one transaction each, with its audit row. Clinical facts are retracted, never deleted."""
+
+from datetime import date, datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import record
+from patients.models import (
+    Allergy,
+    ClinicalFact,
+    Condition,
+    LabValue,
+    Medication,
+    Patient,
+    Procedure,
+    SunExposure,
+)  # fmt: skip
+
+#: Kind of fact in addresses and forms -> its model and the field that says when it was asked for.
+KINDS: dict[str, tuple[type[ClinicalFact], str]] = {
+    "allergies": (Allergy, "allergies_asked_on"),
+    "conditions": (Condition, "conditions_asked_on"),
+    "medications": (Medication, "medications_asked_on"),
+    "procedures": (Procedure, "procedures_asked_on"),
+    "labs": (LabValue, "labs_asked_on"),
+    "sun": (SunExposure, "sun_asked_on"),
+}
+
+
+class PatientError(Exception):
+    """Why it can't be done; the text says what to do."""
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if value is None or isinstance(value, bool | int) else str(value)
+        for name, value in values.items()
+    }
+
+
+@transaction.atomic
+def register(*, by: User, **values: Any) -> Patient:
+    """Register a person. `values` are fields of Patient."""
+    patient = Patient.objects.create(created_by=by, **values)
+    patient.refresh_from_db()
+    record(type="patient.registered", target=patient, by=by, patient_id=patient.pk, new=_plain(values))
+    return patient
+
+
+@transaction.atomic
+def update(*, patient: Patient, by: User, version: int, what: str, **values: Any) -> Patient:
+    """Change single facts of a patient. Raises PatientError when somebody else changed them since `version`."""
+    current = Patient.objects.select_for_update().get(pk=patient.pk)
+    if current.version != version:
+        raise PatientError(
+            "Somebody else changed this patient meanwhile. Check what changed, then save again."
+        )
+    old = {name: getattr(current, name) for name in values}
+    changed = {name: value for name, value in values.items() if old[name] != value}
+    if changed:
+        for name, value in changed.items():
+            setattr(current, name, value)
+        current.version += 1
+        current.save()
+        record(
+            type=f"patient.{what}", target=current, by=by, patient_id=current.pk,
+            old=_plain({name: old[name] for name in changed}), new=_plain(changed),
+        )  # fmt: skip
+    return current
+
+
+@transaction.atomic
+def add_fact(*, patient: Patient, kind: str, by: User, today: date, **values: Any) -> ClinicalFact:
+    """Record a coded fact. It also answers that the list was asked for today."""
+    model, asked = KINDS[kind]
+    try:
+        with transaction.atomic():
+            fact: ClinicalFact = model._default_manager.create(patient=patient, recorded_by=by, **values)  # type: ignore[misc]
+    except IntegrityError as error:
+        raise PatientError("This stands in the list already.") from error
+    Patient.objects.filter(pk=patient.pk).update(**{asked: today})
+    record(type=f"{kind}.added", target=fact, by=by, patient_id=patient.pk, new=_plain(values))
+    return fact
+
+
+@transaction.atomic
+def retract_fact(*, fact: ClinicalFact, by: User, now: datetime, reason: str) -> None:
+    """Take a wrong fact back. It stays in the record with who, when and why."""
+    if not reason.strip():
+        raise PatientError("Say why it is wrong.")
+    if fact.retracted_at is not None:
+        return
+    fact.retracted_at, fact.retracted_by, fact.retracted_reason = now, by, reason.strip()[:300]
+    fact.save(update_fields=["retracted_at", "retracted_by", "retracted_reason"])
+    record(
+        type="fact.retracted",
+        target=fact,
+        by=by,
+        patient_id=getattr(fact, "patient_id", None),
+        reason=reason.strip()[:300],
+    )
+
+
+@transaction.atomic
+def asked_none(*, patient: Patient, kind: str, by: User, today: date) -> None:
+    """Asked today, and there is nothing to add: the list is known to be complete."""
+    _model, asked = KINDS[kind]
+    Patient.objects.filter(pk=patient.pk).update(**{asked: today})
+    record(
+        type=f"{kind}.asked",
+        target=patient,
+        by=by,
+        patient_id=patient.pk,
+        new={"asked_on": today.isoformat()},
+    )

@@ -1,0 +1,42 @@
+"""What the upper apps hang into the chart: panels, buttons and lines of the timeline."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+
+from patients.models import Patient
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of a patient's history. `clinical` lines are for clinical people only."""
+
+    at: datetime
+    icon: str
+    title: str
+    text: str = ""
+    url: str = ""
+    clinical: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button of the chart's head."""
+
+    label: str
+    url: str
+    icon: str
+    primary: bool = False
+
+
+type Source = Callable[[Patient, int], Iterable[TimelineEntry]]
+type Buttons = Callable[[HttpRequest, Patient], Iterable[Button]]
+#: A panel: (template, context), or None when it has nothing to show this person.
+type Panel = Callable[[HttpRequest, Patient], tuple[str, dict[str, Any]] | None]
+
+timeline_sources: list[Source] = []
+chart_buttons: list[Buttons] = []
+chart_panels: list[Panel] = []

@@ -1,4 +1,0 @@
-from django.urls import URLPattern
-
-app_name = "protocols"
-urlpatterns: list[URLPattern] = []
