@@ -72,7 +72,7 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     closest = (
         Patient.objects.annotate(wanted=key)
         .filter(name_key__trigram_word_similar=F("wanted"))
-        .annotate(closeness=TrigramWordSimilarity(key, "name_key")  # type: ignore[arg-type])
+        .annotate(closeness=TrigramWordSimilarity(key, "name_key"))  # type: ignore[arg-type]
         .order_by("-closeness", "family_name", "given_name", "pk")
     )
     for patient in closest[:limit]:
