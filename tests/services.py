@@ -12,5 +12,6 @@ if not os.environ.get("DATABASE_URL"):
     os.environ["MESOCLINIC_STATE"] = str(_state)
     os.environ["MESOCLINIC_FAST_DATABASE"] = "1"
     # Left running for the next call: starting costs more than the tests that follow.
+    (_state / "static").mkdir(parents=True, exist_ok=True)
     _addresses = embedded.ensure(_state)
     os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = _addresses.database_url, _addresses.redis_url

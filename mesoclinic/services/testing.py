@@ -50,6 +50,8 @@ def main(arguments: list[str]) -> int:
             os.environ["CHROMIUM"] = chromium()
         with step("PostgreSQL and Redis"):
             secret_key(state)
+            # Whitenoise looks for the folder of collected files, which only a real start fills.
+            (state / "static").mkdir(exist_ok=True)
             addresses = embedded.ensure(state)
             os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = addresses.database_url, addresses.redis_url
         good = True

@@ -10,11 +10,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
-from patients.queries import banner
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record_access
+from patients.queries import banner
 from sessions.actions import treatment as actions
 from sessions.forms.treatment import CorrectionForm, TreatmentForm
 from sessions.models import Appointment, Lot, TreatmentRecord

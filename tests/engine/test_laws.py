@@ -54,7 +54,11 @@ _patient = st.fixed_dictionaries(
     },
 )  # fmt: skip
 _concern = st.fixed_dictionaries(
-    {"indication": st.sampled_from(_codes("indications")), "area": st.sampled_from(AREAS), "grade": st.integers(1, 3)},
+    {
+        "indication": st.sampled_from(_codes("indications")),
+        "area": st.sampled_from(AREAS),
+        "grade": st.integers(1, 3),
+    },
     optional={"lesion_cm2": st.integers(1, 400), "field_cm2": st.integers(5, 200), "rank": st.integers(1, 3)},
 )
 cases = st.fixed_dictionaries(
@@ -89,7 +93,9 @@ def _limits(answer: dict[str, Any], weight: int | None) -> None:
                     assert Decimal(part["depth_mm"]) <= Decimal(area["needling_cap_mm"])
                 for dose in part["components"]:
                     if dose["dose_mg"]:
-                        given_mg[dose["agent"]] = given_mg.get(dose["agent"], Decimal(0)) + Decimal(dose["dose_mg"])
+                        given_mg[dose["agent"]] = given_mg.get(dose["agent"], Decimal(0)) + Decimal(
+                            dose["dose_mg"]
+                        )
             assert injected <= Decimal(tables["visit_max_ml"]["value"])
             for agent, mg in given_mg.items():
                 row = KNOWLEDGE.agents[agent]
