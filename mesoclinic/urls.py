@@ -11,4 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mesoclinic.audit.urls")),
     path("", include("patients.urls")),
     path("", include("sessions.urls")),
+    path("", include("aftercare.urls")),
 ]

@@ -213,7 +213,7 @@ class TestPage:
         assert client.post(f"/records/{record.pk}/sign/", values).status_code == 302
         record.refresh_from_db()
         assert record.signed_by == clinic.roca
-        assert b"Signed by In\xc3\xa9s Roca" in client.get(f"/records/{record.pk}/").content
+        assert b"Print aftercare sheet" in client.get(f"/records/{record.pk}/").content
 
     def test_front_desk_may_not_see_it(self, client: Client, clinic: Clinic, record: TreatmentRecord) -> None:
         self.page(client, clinic, "marta")
