@@ -6,3 +6,10 @@ class TreatmentSessionsConfig(AppConfig):
 
     name = "sessions"
     label = "treatment_sessions"
+
+    def ready(self) -> None:
+        """Treatments stand in the patient's history."""
+        from patients.registry import timeline_sources
+        from sessions.chart import treatments
+
+        timeline_sources.append(treatments)

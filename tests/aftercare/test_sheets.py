@@ -136,3 +136,15 @@ def test_managers_see_no_sheet_and_unknown_ones_are_404(
 def test_large_print_takes_more_room(record: TreatmentRecord, clinic: Clinic) -> None:
     large = issue(record, clinic, large=True)
     assert len(PdfReader(io.BytesIO(bytes(large.pdf))).pages) > 1
+
+
+def test_the_chart_tells_of_the_treatment_and_its_sheet(
+    record: TreatmentRecord, clinic: Clinic, client: Client
+) -> None:
+    sheet = issue(record, clinic)
+    client.force_login(clinic.amari)
+    page = client.get(f"/patients/{clinic.lea.pk}/").content.decode()
+    assert f"Aftercare sheet {sheet.number}" in page
+    assert f"/records/{record.pk}/" in page
+    client.force_login(clinic.marta)
+    assert f"/records/{record.pk}/" not in client.get(f"/patients/{clinic.lea.pk}/").content.decode()
