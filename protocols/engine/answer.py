@@ -84,6 +84,8 @@ def session_dict(
         if index == 0
         else {"earliest": least, "target": target, "latest": most}
     )
+    if course.windows:
+        window = dict(zip(("earliest", "target", "latest"), course.windows[index], strict=True))
     strongest = max(chosen, key=lambda comfort: comfort.need)
     return {
         "number": index + 1,
@@ -112,8 +114,10 @@ def course_dict(course: Course, case: Case, knowledge: Knowledge) -> dict[str, A
     reviews.append({"after_session": total, "after_days": None, "rule": review["last"]})
     maintenance = knowledge.indications[first.indication]["maintenance"]
     return {
-        "concerns": [code for member in course.members for code in member.concerns],
-        "protocol": " + ".join(f"{m.candidate.indication}, {m.candidate.modality}" for m in course.members),
+        "concerns": list(dict.fromkeys(code for member in course.members for code in member.concerns)),
+        "protocol": " + ".join(
+            dict.fromkeys(f"{m.candidate.indication}, {m.candidate.modality}" for m in course.members)
+        ),
         "start_earliest": course.start_earliest.isoformat(),
         "interval_days": dict(zip(("min", "target", "max"), course.interval, strict=True)),
         "sessions": [

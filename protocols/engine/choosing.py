@@ -297,9 +297,18 @@ def _waiting_finding(
 
 
 def choose(
-    concern: Concern, case: Case, plan: Outcome, knowledge: Knowledge, clauses: dict[str, list[Clause]]
+    concern: Concern,
+    case: Case,
+    plan: Outcome,
+    knowledge: Knowledge,
+    clauses: dict[str, list[Clause]],
+    wanted: tuple[str, str] | None = None,
 ) -> Chosen:
-    """Everything about one concern: severity, rules, candidates, the choice."""
+    """Everything about one concern: severity, rules, candidates, the choice.
+
+    `wanted` is (modality, cocktail) as the physician chose it among the alternatives; one that is not possible
+    is passed over.
+    """
     assessed, missing = assess(concern, knowledge)
     outcome = plan.copy()
     outcome.findings, outcome.defers = [], []
@@ -332,6 +341,9 @@ def choose(
     ranked = sorted(options, key=lambda option: _earliest_first(option, case.today))
     first = ranked[0]
     hours = case.preferences.get("max_downtime_days")
+    if wanted is not None:
+        ranked = [o for o in ranked if (o.candidate.modality, o.candidate.cocktail) == wanted] or ranked
+        first = ranked[0]
     if hours is not None and first.candidate.downtime_hours > hours * 24:
         fits = _fitting(ranked, hours * 24, knowledge)
         source, grade = knowledge.rule_source("R63")

@@ -1,6 +1,6 @@
 """Courses: several concerns put together where they are compatible, else one after the other (REFERENCE.md §8.5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -44,6 +44,7 @@ class Planned:
     outcome: Outcome
     concerns: tuple[str, ...]
     steps: tuple[Step, ...]
+    grams: Decimal | None = None  # cream as the physician set it; None: as computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Course:
     steps: tuple[Step, ...]
     start_earliest: date
     own_row: bool = False
+    windows: tuple[tuple[int, int, int], ...] = ()  # by session, as the physician set them
 
 
 def alone(planned: Planned, *, start: date) -> Course:
@@ -238,6 +240,8 @@ def comforts(
     found: list[Comfort] = []
     for planned in parts:
         comfort = choose(planned.candidate, case, planned.outcome, knowledge, room_mg=limit - used)
+        if planned.grams is not None and comfort.product in knowledge.tables["creams"]:
+            comfort = replace(comfort, grams=planned.grams)
         used += fraction * comfort.cream_mg(knowledge)
         found.append(comfort)
     return found, used, limit

@@ -1,6 +1,6 @@
 """`propose`: from a case to an explained proposal. Flow: REFERENCE.md §12.0."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -212,40 +212,73 @@ def _additions(
     return courses, options, refused
 
 
-def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
-    """Plan the treatment of a case.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the rules and the choice of each concern gave: everything before the courses are laid out."""
 
-    Total: every valid case gets an answer. Deterministic and pure: the same case, knowledge and day give the same
-    answer. Doses in mg, volumes in mL, depth in mm, intervals in days.
-    """
+    case: Case
+    clauses: dict[str, list[Clause]]
+    base: Scene
+    plan: Outcome
+    chosen: tuple[Chosen, ...]
+    planned: tuple[Chosen, ...]
+    later: tuple[Chosen, ...]
+    start: date
+    until: date | None
+    unknown: bool
+    missing: tuple[str, ...]
+    blocks: tuple[Finding, ...]
+    courses: tuple[Course, ...]
+    added: tuple[Option, ...]
+    refused: tuple[dict[str, Any], ...]
+
+
+def survey(
+    case: Case, knowledge: Knowledge, today: date, wanted: Mapping[str, tuple[str, str]] | None = None
+) -> Survey:
+    """Apply the rules, choose for each concern, lay out the courses. `wanted`: (modality, cocktail) by concern."""
     case = replace(case, today=today)
     clauses = by_level(knowledge)
     base = Scene(case, today, knowledge)
     plan = Outcome()
     apply(clauses["plan"], base, plan)
-    chosen = [choose(concern, case, plan, knowledge, clauses) for concern in case.concerns]
-    findings = [*plan.findings, *(finding for one in chosen for finding in one.findings)]
+    wanted = wanted or {}
+    chosen = [choose(c, case, plan, knowledge, clauses, wanted.get(c.code)) for c in case.concerns]
     defers = [*plan.defers, *(defer for one in chosen for defer in one.defers)]
     missing = [name for one in chosen for name in one.missing]
-    refused_all = [row for one in chosen for row in _refused(one.refusals, one.assessed.code)]
     blocks = [f for f in plan.findings if f.level == "block" and f.rule in plan.blocked]
-    declined = list(chosen) if blocks else [one for one in chosen if one.declined]
     plannable = [] if blocks else _by_priority((one for one in chosen if one.planned is not None), knowledge)
     planned, later = plannable[:2], plannable[2:]
     dates = [until for _rule, until in defers]
     unknown = None in dates or bool(missing)
     until = None if unknown else max((day for day in dates if day is not None), default=None)
     start = max(today, until or today)
-    courses = _courses(planned, start, knowledge)
-    extra, added, refused_more = _additions(case, planned, plan, knowledge, clauses, start)
-    courses += extra
-    findings += [finding for option in added for finding in option.outcome.findings]
+    extra, added, refused = _additions(case, planned, plan, knowledge, clauses, start)
+    return Survey(
+        case=case, clauses=clauses, base=base, plan=plan, chosen=tuple(chosen), planned=tuple(planned),
+        later=tuple(later), start=start, until=until, unknown=unknown, missing=tuple(missing),
+        blocks=tuple(blocks), courses=(*_courses(planned, start, knowledge), *extra), added=tuple(added),
+        refused=tuple(refused),
+    )  # fmt: skip
+
+
+def _course_findings(found: Survey, courses: Sequence[Course], knowledge: Knowledge) -> list[Finding]:
+    findings: list[Finding] = []
     for course in courses:
-        for member, scene in course_scenes(course, case, knowledge):
+        for member, scene in course_scenes(course, found.case, knowledge):
             outcome = Outcome()
-            assessed = next(c.assessed for c in chosen if c.assessed.code == member.candidate.concern)
-            apply(clauses["course"], replace(scene, assessed=assessed), outcome, scope=assessed.code)
+            assessed = next(c.assessed for c in found.chosen if c.assessed.code == member.candidate.concern)
+            apply(found.clauses["course"], replace(scene, assessed=assessed), outcome, scope=assessed.code)
             findings += outcome.findings
+    return findings
+
+
+def answer(found: Survey, courses: Sequence[Course], knowledge: Knowledge) -> Proposal:
+    """The proposal for courses laid out from a survey, as they are or as the physician changed them."""
+    case, plan, chosen, blocks, until = found.case, found.plan, found.chosen, found.blocks, found.until
+    findings = [*plan.findings, *(finding for one in chosen for finding in one.findings)]
+    findings += [finding for option in found.added for finding in option.outcome.findings]
+    findings += _course_findings(found, courses, knowledge)
     scenes = [
         replace(
             scene, assessed=next(c.assessed for c in chosen if c.assessed.code == member.candidate.concern)
@@ -253,7 +286,7 @@ def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
         for course in courses
         for member, scene in course_scenes(course, case, knowledge)
     ]
-    ask = to_ask(scenes, _products(courses, case, knowledge), missing, base, knowledge)
+    ask = to_ask(scenes, _products(courses, case, knowledge), found.missing, found.base, knowledge)
     relevant = _relevant_agents(case, knowledge)
     told = [finding for finding in findings if _told(finding, plan, relevant)]
     if blocks:
@@ -261,9 +294,10 @@ def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
         told = [finding for finding in told if finding.rule != "R83"]
     if ask is not None:
         told.append(ask)
+    declined = list(chosen) if blocks else [one for one in chosen if one.declined]
     if blocks or (declined and len(declined) == len(chosen)):
         status, until = "declined", None
-    elif unknown or (until is not None and until > today):
+    elif found.unknown or (until is not None and until > case.today):
         status = "deferred"
     else:
         status, until = "proposed", None
@@ -273,10 +307,10 @@ def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
         courses=tuple(course_dict(course, case, knowledge) for course in courses),
         declined=tuple(_declined(declined, blocks)),
         findings=_ordered(told, knowledge),
-        alternatives=tuple(row for one in planned for row in _alternatives(one, courses, today)),
+        alternatives=tuple(row for one in found.planned for row in _alternatives(one, courses, case.today)),
         not_chosen=(
-            *refused_all,
-            *refused_more,
+            *(row for one in chosen for row in _refused(one.refusals, one.assessed.code)),
+            *found.refused,
             *(
                 {
                     "candidate": one.assessed.code,
@@ -284,9 +318,19 @@ def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
                     "rules": ["M8"],
                     "reason": "Two concerns at a time: this one is for the next course.",
                 }
-                for one in later
+                for one in found.later
             ),
         ),
         version=knowledge.version,
         sha256=knowledge.sha256,
     )
+
+
+def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
+    """Plan the treatment of a case.
+
+    Total: every valid case gets an answer. Deterministic and pure: the same case, knowledge and day give the same
+    answer. Doses in mg, volumes in mL, depth in mm, intervals in days.
+    """
+    found = survey(case, knowledge, today)
+    return answer(found, found.courses, knowledge)
