@@ -1,0 +1,293 @@
+"""Writes: assess, propose, edit, answer a finding, sign. One transaction each, with its audit row."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import record
+from patients.models import Patient
+from protocols.catalogue import knowledge
+from protocols.engine.recheck import EditFault, Edits, Rechecked
+from protocols.models import (
+    Assessment,
+    Concern,
+    FindingAnswer,
+    PlannedDose,
+    PlannedSession,
+    TreatmentPlan,
+)
+from protocols.queries import case_of, finding_key, open_problems, rechecked, scored
+
+#: Minutes of a session by modality; a body area or a second part adds time [K].
+MINUTES = {"syringe": 30, "needle-free": 30, "microneedling": 45}
+MORE_MINUTES = 15
+BODY = frozenset({"thighs", "abdomen", "buttocks", "arms"})
+
+
+class PlanError(Exception):
+    """Why it can't be done; the text says what to do."""
+
+
+@transaction.atomic
+def assess(
+    *,
+    patient: Patient,
+    by: User,
+    today: date,
+    preferences: Mapping[str, Any],
+    concerns: Sequence[Mapping[str, Any]],
+) -> Assessment:
+    """Record an assessment with its concerns; scores are computed here by the engine's code."""
+    assessment = Assessment.objects.create(patient=patient, author=by, assessed_on=today, **preferences)
+    for position, values in enumerate(concerns, 1):
+        concern = Concern(assessment=assessment, position=position, **values)
+        if concern.scale:
+            result = scored(concern.scale, concern.items)
+            concern.score, concern.band = result.score, result.band or ""
+        concern.save()
+    record(
+        type="assessment.recorded", target=assessment, by=by, patient_id=patient.pk,
+        new={"concerns": [concern.code for concern in assessment.concerns.all()]},
+    )  # fmt: skip
+    return assessment
+
+
+def _content(found: Rechecked, edits: Mapping[str, Any]) -> dict[str, Any]:
+    return found.proposal.to_dict() | {
+        "edits": dict(edits),
+        "limits": [limit.to_dict() for limit in found.limits],
+    }
+
+
+def _findings(found: Rechecked) -> list[dict[str, Any]]:
+    return [row | {"key": finding_key(row)} for row in found.findings()]
+
+
+@transaction.atomic
+def propose_plan(*, assessment: Assessment, by: User, today: date) -> TreatmentPlan:
+    """Ask the engine and keep its answer as a draft. Raises CaseFaults when the facts contradict themselves."""
+    case = case_of(assessment, today)
+    found = rechecked(case, {}, today)
+    proposal = found.proposal.to_dict()
+    plan = TreatmentPlan.objects.create(
+        patient=assessment.patient,
+        assessment=assessment,
+        version=assessment.plans.count() + 1,
+        case=case,
+        proposal=proposal,
+        content=_content(found, {}),
+        findings=_findings(found),
+        knowledge_version=knowledge().version,
+        knowledge_sha256=knowledge().sha256,
+        created_by=by,
+    )
+    record(
+        type="plan.proposed", target=plan, by=by, patient_id=plan.patient_id,
+        new={"status": proposal["status"], "knowledge": knowledge().version},
+    )  # fmt: skip
+    return plan
+
+
+def _draft(plan: TreatmentPlan, revision: int | None = None) -> TreatmentPlan:
+    current = TreatmentPlan.objects.select_for_update().get(pk=plan.pk)
+    if current.status != TreatmentPlan.Status.DRAFT:
+        raise PlanError("This plan is signed. Make a new version to change it.")
+    if revision is not None and current.revision != revision:
+        raise PlanError("This plan was changed in another window. Look at it as it is now, then go on.")
+    return current
+
+
+def _store(plan: TreatmentPlan, case: Mapping[str, Any], edits: Mapping[str, Any], today: date) -> None:
+    found = rechecked(case, edits, today)
+    plan.case = dict(case)
+    plan.content = _content(found, edits)
+    plan.findings = _findings(found)
+    plan.knowledge_version, plan.knowledge_sha256 = knowledge().version, knowledge().sha256
+    plan.revision += 1
+    plan.save()
+
+
+@transaction.atomic
+def propose_again(*, plan: TreatmentPlan, by: User, today: date) -> TreatmentPlan:
+    """The engine's fresh answer with today's facts; edits of values are dropped, chosen alternatives stay."""
+    current = _draft(plan)
+    case = case_of(current.assessment, today)
+    edits = {"choice": current.content.get("edits", {}).get("choice", {})}
+    _store(current, case, edits, today)
+    current.proposal = rechecked(case, {}, today).proposal.to_dict()
+    current.save(update_fields=["proposal"])
+    record(type="plan.proposed-again", target=current, by=by, patient_id=current.patient_id)
+    return current
+
+
+def _merged(edits: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged: dict[str, Any] = {
+        name: dict(edits.get(name, {})) for name in ("choice", "sessions", "windows", "values")
+    }
+    for name, rows in changes.items():
+        for key, value in rows.items():
+            if name == "values":
+                merged["values"][key] = {**merged["values"].get(key, {}), **value}
+            else:
+                merged[name][key] = value
+    return merged
+
+
+@transaction.atomic
+def edit_plan(
+    *, plan: TreatmentPlan, by: User, revision: int, changes: Mapping[str, Any], today: date
+) -> TreatmentPlan:
+    """Change values of a draft; the whole plan is checked again at once.
+
+    `changes` has the form of `Edits.to_dict()`. A change of the cocktail drops the values typed for it.
+    Raises EditFault for a value that is none, PlanError for a signed or changed plan.
+    """
+    current = _draft(plan, revision)
+    before = current.content.get("edits", {})
+    edits = _merged(before, changes)
+    if changes.get("choice"):
+        edits["values"], edits["windows"], edits["sessions"] = {}, {}, {}
+    Edits.from_dict(edits)
+    _store(current, current.case, edits, date.fromisoformat(current.case["today"]))
+    record(
+        type="plan.edited", target=current, by=by, patient_id=current.patient_id,
+        old={"edits": before}, new={"edits": edits},
+    )  # fmt: skip
+    return current
+
+
+@transaction.atomic
+def answer_finding(*, plan: TreatmentPlan, key: str, reason: str, by: User) -> FindingAnswer:
+    """Write why the physician goes on despite a warning. Blocks take no answer."""
+    current = _draft(plan)
+    finding = next((f for f in current.findings if f["key"] == key and f["level"] == "warn"), None)
+    if finding is None:
+        raise PlanError("This warning is no longer there.")
+    reason = reason.strip()
+    if len(reason) < 3 or len(reason) > 500:
+        raise PlanError("Write the reason in 3 to 500 characters.")
+    answer, _new = FindingAnswer.objects.update_or_create(
+        plan=current, finding_key=key, defaults={"rule": finding["rule"], "reason": reason, "by": by}
+    )
+    record(
+        type="plan.warning-answered", target=current, by=by, patient_id=current.patient_id,
+        new={"rule": finding["rule"]}, reason=reason,
+    )  # fmt: skip
+    return answer
+
+
+@transaction.atomic
+def discard_plan(*, plan: TreatmentPlan, by: User) -> None:
+    """Throw a draft away: it never was a record. The assessment stays."""
+    current = _draft(plan)
+    record(type="plan.discarded", target=current, by=by, patient_id=current.patient_id)
+    current.delete()
+
+
+def _minutes(session: Mapping[str, Any]) -> int:
+    parts = session["parts"]
+    minutes = max(MINUTES[part["modality"]] for part in parts)
+    if len(parts) > 1 or any(part["concern"].split("/")[1] in BODY for part in parts):
+        minutes += MORE_MINUTES
+    return minutes
+
+
+def _summary(session: Mapping[str, Any]) -> str:
+    known = knowledge()
+    words = []
+    for part in session["parts"]:
+        area = known.label(part["concern"].split("/")[1])
+        depth = f" {part['depth_mm']} mm" if part.get("depth_mm") else ""
+        words.append(f"{area}, {part['cocktail']}, {part['technique']}{depth}")
+    return "; ".join(words)[:200]
+
+
+def _early(session: Mapping[str, Any]) -> int:
+    rows = [session["anaesthetic"], *(part.get("anaesthetic") for part in session["parts"])]
+    return max((row["minutes"] or 0 for row in rows if row), default=0)
+
+
+def _dose(text: str | None) -> Decimal | None:
+    return Decimal(text) if text is not None else None
+
+
+def _materialise(plan: TreatmentPlan) -> None:
+    """One row per session and dose, as booking and the treatment day read them."""
+    for index, course in enumerate(plan.content["courses"]):
+        for session in course["sessions"]:
+            window = session["window_days"]
+            modalities = [part["modality"] for part in session["parts"]]
+            needling = "microneedling" in modalities
+            planned = PlannedSession.objects.create(
+                plan=plan,
+                course=index,
+                number=session["number"],
+                earliest_days=window["earliest"],
+                target_days=window["target"],
+                latest_days=window["latest"],
+                not_before=date.fromisoformat(course["start_earliest"]) if session["number"] == 1 else None,
+                duration_min=_minutes(session),
+                arrive_early_min=_early(session),
+                room_capability="needling" if needling else "injection",
+                device_kind="needling-pen"
+                if needling
+                else "jet-injector"
+                if "needle-free" in modalities
+                else "",
+                summary=_summary(session),
+                volume_ml=Decimal(session["volume_ml"]),
+                content=session,
+            )
+            PlannedDose.objects.bulk_create(
+                PlannedDose(
+                    session=planned,
+                    concern=part["concern"],
+                    cocktail=part["cocktail"],
+                    agent=component["agent"],
+                    concentration_mg_per_ml=_dose(component.get("concentration_mg_per_ml")),
+                    volume_ml=Decimal(component["volume_ml"]),
+                    dose_mg=_dose(component.get("dose_mg")),
+                )
+                for part in session["parts"]
+                for component in part["components"]
+            )
+
+
+@transaction.atomic
+def sign_plan(*, plan: TreatmentPlan, by: User, revision: int, now: datetime, today: date) -> TreatmentPlan:
+    """Freeze a plan. It is checked once more with the facts of this moment: what changed since must be seen first.
+
+    Raises PlanError when a block stands, a warning has no reason, or the patient's facts changed.
+    """
+    current = _draft(plan, revision)
+    # The patient's row is locked so that no new fact slips in between the check and the signature.
+    Patient.objects.select_for_update().get(pk=current.patient_id)
+    facts = case_of(current.assessment, today)
+    if {**facts, "today": ""} != {**current.case, "today": ""}:
+        raise PlanError("The patient's facts changed since this proposal. Propose again, then sign.")
+    edits = current.content.get("edits", {})
+    try:
+        _store(current, facts, edits, today)
+    except EditFault as fault:
+        raise PlanError(str(fault)) from fault
+    if current.content["status"] != "proposed" or not current.content["courses"]:
+        raise PlanError("There is nothing to sign: the findings say why.")
+    problems = open_problems(current)
+    if any(problem["level"] == "block" for problem in problems):
+        raise PlanError("A block stands in the way. Solve it first.")
+    if problems:
+        raise PlanError("Every warning needs a written reason first.")
+    _materialise(current)
+    current.status = TreatmentPlan.Status.SIGNED
+    current.signed_by, current.signed_at = by, now
+    current.save()
+    record(
+        type="plan.signed", target=current, by=by, patient_id=current.patient_id,
+        new={"sessions": sum(len(c["sessions"]) for c in current.content["courses"]),
+             "sha256": current.knowledge_sha256},
+    )  # fmt: skip
+    return current
