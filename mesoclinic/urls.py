@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mesoclinic.accounts.urls")),
     path("", include("mesoclinic.audit.urls")),
     path("", include("patients.urls")),
+    path("", include("protocols.urls")),
     path("", include("sessions.urls")),
     path("", include("aftercare.urls")),
 ]

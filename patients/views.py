@@ -137,7 +137,7 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
         "version": request.POST.get("version") if request.method == "POST" else stored.version,
     }  # fmt: skip
     if what == "profile":
-        context["lists"] = _lists(stored)
+        context["lists"] = fact_lists(stored)
     return render(request, f"patients/{what}.html", context, status=422 if form.errors else 200)
 
 
@@ -160,7 +160,7 @@ _DAYS = (("since", "since"), ("cleared_on", "cleared"), ("started", "from"), ("l
          ("done_on", ""), ("taken_on", ""), ("on", ""), ("occurred_on", ""), ("healed_on", "healed"))  # fmt: skip
 
 
-def _lists(patient: Patient) -> list[dict[str, Any]]:
+def fact_lists(patient: Patient) -> list[dict[str, Any]]:
     """Every coded list with its rows, its form and when it was asked for."""
     today = timezone.localdate()
     found = []
@@ -191,7 +191,7 @@ def _list_answer(
     if not getattr(request, "htmx", False) and form is None and not error:
         return redirect("patients:profile", patient.pk)
     patient.refresh_from_db()
-    shown = next(row for row in _lists(patient) if row["kind"] == kind)
+    shown = next(row for row in fact_lists(patient) if row["kind"] == kind)
     if form is not None:
         shown["form"] = form
     context = {"list": shown, "patient": patient, "error": error, "banner": _banner(request, patient)}

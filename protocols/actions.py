@@ -9,6 +9,7 @@ from django.db import transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
+from patients.actions import update
 from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.recheck import EditFault, Edits, Rechecked
@@ -54,6 +55,23 @@ def assess(
         new={"concerns": [concern.code for concern in assessment.concerns.all()]},
     )  # fmt: skip
     return assessment
+
+
+@transaction.atomic
+def assess_and_propose(
+    *,
+    patient: Patient,
+    by: User,
+    today: date,
+    version: int,
+    facts: Mapping[str, Any],
+    preferences: Mapping[str, Any],
+    concerns: Sequence[Mapping[str, Any]],
+) -> TreatmentPlan:
+    """The assessment page as one act: facts, assessment, proposal. Nothing is kept when one of them fails."""
+    patient = update(patient=patient, by=by, version=version, what="profile", **facts)
+    assessment = assess(patient=patient, by=by, today=today, preferences=preferences, concerns=concerns)
+    return propose_plan(assessment=assessment, by=by, today=today)
 
 
 def _content(found: Rechecked, edits: Mapping[str, Any]) -> dict[str, Any]:

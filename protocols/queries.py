@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -10,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from patients.models import Patient
 from patients.queries import case_facts
 from protocols.catalogue import knowledge
-from protocols.engine.recheck import Edits, Limit, Rechecked, recheck, target_dates
+from protocols.engine.recheck import Edits, Rechecked, recheck, target_dates
 from protocols.engine.scales import ScaleResult, score
 from protocols.models import Assessment, Concern, TreatmentPlan
 from protocols.registry import history_sources
@@ -214,8 +215,6 @@ def _day(text: str | None) -> date | None:
 
 
 def _sum(rows: list[str]) -> str:
-    from decimal import Decimal
-
     total = sum((Decimal(row) for row in rows), Decimal(0))
     return format(total.quantize(Decimal("0.1")), "f")
 
@@ -229,11 +228,6 @@ def cocktail_words(code: str) -> str:
         for p in row["components"]
         if p["agent"] != "saline"
     )
-
-
-def worst_limits(limits: list[Limit]) -> list[dict[str, Any]]:
-    """Limits in the stored form."""
-    return [limit.to_dict() for limit in limits]
 
 
 def drafts(user_id: int | None = None) -> QuerySet[TreatmentPlan]:
@@ -254,10 +248,3 @@ def plans_of(patient: Patient) -> QuerySet[TreatmentPlan]:
             reasons=Count("answers", filter=Q(answers__isnull=False), distinct=True),
         )
     )
-
-
-def asked_recently(patient: Patient, today: date) -> bool:
-    """Whether pregnancy was asked within the last day; men are not asked."""
-    if patient.sex != Patient.Sex.FEMALE:
-        return True
-    return patient.pregnancy_asked_on is not None and today - patient.pregnancy_asked_on <= timedelta(days=0)
