@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.forms.utils import ErrorDict
 from django.http import QueryDict
 from django.utils.functional import cached_property
 
@@ -313,12 +314,13 @@ class ConcernForm(forms.Form):
     @property
     def severity_fields(self) -> list[forms.BoundField]:
         """Items of the scale, or the severity by eye."""
-        return [self["grade"]] if self.scale == EYE else [self[name] for name in self.item_names]
+        names = ["grade"] if self.scale == EYE else self.item_names
+        return [self[name] for name in names if name in self.fields]
 
     @property
     def regions(self) -> list[dict[str, Any]]:
         """mMASI: one row per region with area, darkness and its points."""
-        if self.scale != "mmasi":
+        if self.scale != "mmasi" or not self.indication:
             return []
         given = self.items()
         rows = []
@@ -418,3 +420,10 @@ class SafetyForm(ProfileForm):
         if self.cleaned_data.get("pregnancy"):
             self.cleaned_data["pregnancy_asked_on"] = self.today
         return super().clean()
+
+
+def unblamed[F: forms.BaseForm](form: F) -> F:
+    """A bound form drawn without its errors: for values that are still being entered."""
+    form._errors = ErrorDict()  # type: ignore[attr-defined]
+    form.cleaned_data = {}  # type: ignore[attr-defined]
+    return form

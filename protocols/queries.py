@@ -113,10 +113,6 @@ def _dated(course: dict[str, Any]) -> list[dict[str, Any]]:
     return [session | {"earliest": e, "target": t, "latest": last} for session, (e, t, last) in rows]
 
 
-def _of_path(rows: list[dict[str, Any]], prefix: str) -> dict[str, dict[str, Any]]:
-    return {row["path"]: row for row in rows if row.get("path", "").startswith(prefix)}
-
-
 def _part_rows(
     plan: TreatmentPlan, course: int, session: dict[str, Any], faults: Mapping[str, Any], limits: list[Any]
 ) -> list[dict[str, Any]]:
@@ -154,7 +150,7 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
     content = plan.content
     limits = content.get("limits", [])
     findings = [f | {"answer": answers.get(f["key"])} for f in plan.findings]
-    faults = _of_path(plan.findings, "")
+    faults = {row["path"]: row for row in plan.findings if row.get("path")}
     courses = []
     for index, course in enumerate(content.get("courses", [])):
         own = [limit for limit in limits if limit["path"].startswith(f"{index}.")]

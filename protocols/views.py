@@ -31,6 +31,7 @@ from protocols.forms import (
     SafetyForm,
     concern_forms,
     concern_prefixes,
+    unblamed,
 )
 from protocols.models import TreatmentPlan
 
@@ -54,7 +55,11 @@ def assess(request: HttpRequest, pk: int) -> HttpResponse:
     wishes = PreferencesForm(data, prefix="wish", today=today)
     concerns = concern_forms(data, patient, today)
     fault = ""
-    if request.method == "POST":
+    if request.method == "POST" and request.GET.get("restore"):
+        # A draft drawn again: what is still missing is not an error yet.
+        for form in (*concerns, facts, wishes):
+            unblamed(form)
+    elif request.method == "POST":
         valid = [form.is_valid() for form in (*concerns, facts, wishes)]
         pairs = [(form.indication, form.area) for form in concerns]
         if len(set(pairs)) < len(pairs):
@@ -120,7 +125,7 @@ def concern(request: HttpRequest, pk: int) -> HttpResponse:
     patient = get_object_or_404(Patient, pk=pk)
     prefix = _posted(request, "concern")
     form = ConcernForm(request.POST, prefix=prefix, sex=patient.sex, today=timezone.localdate())
-    return render(request, "protocols/_concern.html", {"concern": form, "patient": patient, "fresh": True})
+    return render(request, "protocols/_concern.html", {"concern": unblamed(form), "patient": patient})
 
 
 @require_POST
@@ -133,7 +138,7 @@ def concern_add(request: HttpRequest, pk: int) -> HttpResponse:
     if not free:
         return HttpResponse(status=204)
     form = ConcernForm(None, prefix=free[0], sex=patient.sex, today=timezone.localdate())
-    return render(request, "protocols/_concern.html", {"concern": form, "patient": patient, "fresh": True})
+    return render(request, "protocols/_concern.html", {"concern": unblamed(form), "patient": patient})
 
 
 @require_POST

@@ -159,6 +159,10 @@ class Clinic:
                 {
                     "concerns": ["pigment/face"],
                     "interval_days": {"min": 7, "target": 14, "max": 21},
+                    "start_earliest": self.today.isoformat(),
+                    "review": [],
+                    "maintenance": None,
+                    "why": [],
                     "sessions": [SESSION | {"number": number} for number in range(1, sessions + 1)],
                 }
             ]

@@ -106,6 +106,12 @@
     if (target.closest("[data-dialog-close]")) target.closest("dialog")?.close();
     if (target.closest("[data-toast-close]")) target.closest("[data-toast]")?.remove();
     if (target.closest("[data-print]")) window.print();
+    const gone = target.closest("[data-remove]");
+    if (gone) {
+      const form = gone.closest("form");
+      document.getElementById(gone.dataset.remove)?.remove();
+      form?.dispatchEvent(new Event("change", { bubbles: true }));
+    }
     // A click outside closes an open menu.
     document.querySelectorAll("details.menu-x[open]").forEach((menu) => {
       if (!menu.contains(target)) menu.open = false;

@@ -78,6 +78,25 @@
     form.querySelector("input, select, textarea")?.dispatchEvent(new Event("input", { bubbles: true }));
   }
 
+  function reload(form, values) {
+    const again = document.createElement("form");
+    again.method = "post";
+    again.action = form.dataset.draftReload;
+    again.hidden = true;
+    const all = { ...values };
+    form.querySelectorAll("input[type=hidden]").forEach((field) => (all[field.name] = [field.value]));
+    for (const [name, list] of Object.entries(all)) {
+      for (const value of list) {
+        const input = document.createElement("input");
+        input.name = name;
+        input.value = value;
+        again.append(input);
+      }
+    }
+    document.body.append(again);
+    again.submit();
+  }
+
   function watch(form) {
     if (form.dataset.draftOn) return;
     form.dataset.draftOn = "yes";
@@ -92,6 +111,13 @@
     if (draft?.sent || form.querySelector(".is-invalid")) {
       // Saved, or the server gave back what was typed with its remarks.
       sessionStorage.removeItem(key);
+    } else if (draft && form.dataset.draftReload && !draft.reloaded && JSON.stringify(draft.values) !== JSON.stringify(first)) {
+      // Fields of this form depend on one another: the server draws it with the draft's values, once.
+      sessionStorage.setItem(key, JSON.stringify({ ...draft, reloaded: true }));
+      reload(form, draft.values);
+      return;
+    } else if (draft?.reloaded) {
+      offer(form, key, null, draft.at);
     } else if (draft && JSON.stringify(draft.values) !== JSON.stringify(first)) {
       write(form, draft.values);
       offer(form, key, first, draft.at);
@@ -129,8 +155,12 @@
     drop.className = "btn btn-bare btn-sm";
     drop.textContent = words.draftDrop;
     drop.addEventListener("click", () => {
-      write(form, first);
       sessionStorage.removeItem(key);
+      if (first === null) {
+        window.location.assign(window.location.pathname);
+        return;
+      }
+      write(form, first);
       note.remove();
     });
     note.append(drop);
