@@ -1,0 +1,318 @@
+"""Find the best dates for a whole course: exact, by dynamic programming over days.
+
+Windows count in days, so the chain only knows days; of each day the cheapest free slot stands for it. Going backward
+from the last visit gives, for every practitioner and every first day, the best course that starts there: the next
+best clearly different option is then found exactly too.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from sessions.scheduling.hours import Span
+
+SETUP = timedelta(minutes=5)
+CLEANUP = timedelta(minutes=10)
+GRID = timedelta(minutes=15)
+#: Cost of a day off the target, and of a visit on another weekday or time than wished.
+DAY, UNWISHED = 10, 40
+#: Options differ clearly by another practitioner or a first visit at least this many days away.
+APART = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit to place: its window in days after the visit before (the first: after the earliest start)."""
+
+    key: int
+    number: int
+    earliest: int
+    target: int
+    latest: int
+    minutes: int
+    capability: str
+    device_kind: str = ""
+
+    @property
+    def shape(self) -> tuple[int, str, str]:
+        """What decides which slots fit."""
+        return self.minutes, self.capability, self.device_kind
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A practitioner with free working time."""
+
+    key: int
+    name: str
+    qualifications: frozenset[str]
+    hours: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """Wishes of the patient; empty means any."""
+
+    weekdays: frozenset[int] = frozenset()
+    time_from: time | None = None
+    time_until: time | None = None
+    practitioner: int | None = None
+
+    def misses(self, start: datetime, end: datetime) -> int:
+        """How many wishes a slot on the wall clock misses, 0 to 2."""
+        day = bool(self.weekdays) and start.isoweekday() not in self.weekdays
+        early = self.time_from is not None and start.time() < self.time_from
+        late = self.time_until is not None and end.time() > self.time_until
+        return int(day) + int(early or late)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A time with practitioner, room and perhaps device."""
+
+    visit: int
+    number: int
+    start: datetime
+    end: datetime
+    practitioner: int
+    room: int
+    device: int | None
+    misses: int
+
+
+@dataclass(frozen=True, slots=True)
+class CourseOption:
+    """A whole course. `deviation_days` adds up all visits; `offsets` are the signed days off target by visit."""
+
+    slots: tuple[Slot, ...]
+    offsets: tuple[int, ...]
+    cost: int
+
+    @property
+    def deviation_days(self) -> int:
+        return sum(abs(offset) for offset in self.offsets)
+
+    @property
+    def misses(self) -> int:
+        """Visits outside the wished days and times."""
+        return sum(1 for slot in self.slots if slot.misses)
+
+
+@dataclass(frozen=True)
+class Diary:
+    """What is there and what is taken. `busy` by ("practitioner", id), ("room", id), ("device", id), ("patient", 0)."""
+
+    zone: ZoneInfo
+    staff: tuple[Staff, ...]
+    rooms: tuple[tuple[int, frozenset[str]], ...]
+    devices: tuple[tuple[int, str], ...]
+    busy: Mapping[tuple[str, int], Sequence[Span]] = field(default_factory=dict)
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, int], tuple[list[datetime], list[Span]]]:
+        found = {}
+        for key, spans in self.busy.items():
+            merged: list[Span] = []
+            for span in sorted(spans):
+                if merged and span.start < merged[-1].end:
+                    merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
+                else:
+                    merged.append(span)
+            found[key] = ([span.end for span in merged], merged)
+        return found
+
+    def free(self, key: tuple[str, int], start: datetime, end: datetime) -> bool:
+        """Whether nothing of `key` lies in the half-open stretch."""
+        if key not in self._index:
+            return True
+        ends, spans = self._index[key]
+        # The first stretch that ends after our start is the only one that can be in the way.
+        at = bisect_left(ends, start)
+        while at < len(spans) and spans[at].end <= start:
+            at += 1
+        return at >= len(spans) or spans[at].start >= end
+
+
+def _place(
+    diary: Diary, staff: Staff, visit: Visit, start: datetime, preferences: Preferences
+) -> Slot | None:
+    end = start + timedelta(minutes=visit.minutes)
+    if not diary.free(("practitioner", staff.key), start, end) or not diary.free(("patient", 0), start, end):
+        return None
+    around = (start - SETUP, end + CLEANUP)
+    room = next(
+        (
+            key
+            for key, capabilities in diary.rooms
+            if visit.capability in capabilities and diary.free(("room", key), *around)
+        ),
+        None,
+    )
+    if room is None:
+        return None
+    device = None
+    if visit.device_kind:
+        device = next(
+            (
+                key
+                for key, kind in diary.devices
+                if kind == visit.device_kind and diary.free(("device", key), *around)
+            ),
+            None,
+        )
+        if device is None:
+            return None
+    local, local_end = start.astimezone(diary.zone), end.astimezone(diary.zone)
+    return Slot(
+        visit.key, visit.number, start, end, staff.key, room, device, preferences.misses(local, local_end)
+    )
+
+
+def _starts(span: Span, minutes: int) -> Iterable[datetime]:
+    start = span.start
+    while start + timedelta(minutes=minutes) <= span.end:
+        yield start
+        start += GRID
+
+
+def find_slots(
+    visit: Visit, diary: Diary, staff: Staff, preferences: Preferences, first: date, last: date, now: datetime
+) -> dict[date, Slot]:
+    """The cheapest slot of each local day for one practitioner; of equal ones the earliest."""
+    best: dict[date, Slot] = {}
+    if visit.capability not in staff.qualifications:
+        return best
+    for span in staff.hours:
+        day = span.start.astimezone(diary.zone).date()
+        if not first <= day <= last:
+            continue
+        for start in _starts(span, visit.minutes):
+            if start < now:
+                continue
+            known = best.get(day)
+            if known is not None and known.misses == 0:
+                break
+            slot = _place(diary, staff, visit, start, preferences)
+            if slot is not None and (known is None or slot.misses < known.misses):
+                best[day] = slot
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The best way on from a day: cost to the end and the day of the next visit."""
+
+    cost: int
+    next_day: date | None
+
+
+def _backward(
+    visits: Sequence[Visit], slots: Mapping[tuple[int, str, str], Mapping[date, Slot]]
+) -> list[dict[date, _Chain]]:
+    chains: list[dict[date, _Chain]] = [{} for _ in visits]
+    for index in range(len(visits) - 1, -1, -1):
+        for day, slot in slots[visits[index].shape].items():
+            own = slot.misses * UNWISHED
+            if index == len(visits) - 1:
+                chains[index][day] = _Chain(own, None)
+                continue
+            after = visits[index + 1]
+            best: tuple[int, date] | None = None
+            for gap in range(after.earliest, after.latest + 1):
+                following = chains[index + 1].get(day + timedelta(days=gap))
+                if following is None:
+                    continue
+                cost = following.cost + abs(gap - after.target) * DAY
+                found = (cost, day + timedelta(days=gap))
+                if best is None or found < best:
+                    best = found
+            if best is not None:
+                chains[index][day] = _Chain(own + best[0], best[1])
+    return chains
+
+
+def find_course(
+    visits: Sequence[Visit],
+    diary: Diary,
+    preferences: Preferences,
+    *,
+    start: date,
+    now: datetime,
+    before: date | None = None,
+    count: int = 3,
+) -> list[CourseOption]:
+    """The best option for a course, then the next best clearly different ones, cheapest first.
+
+    Least total of days off target and of wishes missed; one practitioner for the whole course; inside hours; nothing
+    overlapping, with set-up and clean-up of room and device. `start` is the earliest day of visit 1, or, when
+    `before` is the day of the visit already made or booked, the windows count from there.
+    """
+    if not visits:
+        return []
+    first, base = visits[0], before or start
+    horizon = base + timedelta(days=sum(visit.latest for visit in visits))
+    ends: list[tuple[int, int, date, Staff]] = []
+    tables: dict[int, tuple[list[dict[date, _Chain]], dict[tuple[int, str, str], dict[date, Slot]]]] = {}
+    for staff in diary.staff:
+        if preferences.practitioner is not None and staff.key != preferences.practitioner:
+            continue
+        slots = {
+            visit.shape: find_slots(visit, diary, staff, preferences, start, horizon, now) for visit in visits
+        }
+        chains = _backward(visits, slots)
+        tables[staff.key] = (chains, slots)
+        for day, chain in chains[0].items():
+            gap = (day - base).days
+            if first.earliest <= gap <= first.latest:
+                ends.append((chain.cost + abs(gap - first.target) * DAY, staff.key, day, staff))
+    ends.sort(key=lambda end: (end[0], end[2], end[1]))
+    options: list[CourseOption] = []
+    chosen: list[tuple[int, date]] = []
+    for cost, key, day, _staff in ends:
+        if all(key != other or abs((day - known).days) >= APART for other, known in chosen):
+            chosen.append((key, day))
+            options.append(_unrolled(visits, *tables[key], day, base, cost))
+            if len(options) == count:
+                break
+    return options
+
+
+def _unrolled(
+    visits: Sequence[Visit],
+    chains: list[dict[date, _Chain]],
+    slots: Mapping[tuple[int, str, str], Mapping[date, Slot]],
+    day: date,
+    base: date,
+    cost: int,
+) -> CourseOption:
+    made: list[Slot] = []
+    offsets: list[int] = []
+    before, at = base, day
+    for index, visit in enumerate(visits):
+        slot = slots[visit.shape][at]
+        made.append(
+            Slot(
+                visit.key,
+                visit.number,
+                slot.start,
+                slot.end,
+                slot.practitioner,
+                slot.room,
+                slot.device,
+                slot.misses,
+            )
+        )
+        offsets.append((at - before).days - visit.target)
+        following = chains[index][at].next_day
+        before = at
+        if following is not None:
+            at = following
+    return CourseOption(tuple(made), tuple(offsets), cost)
+
+
+def utc(moment: datetime) -> datetime:
+    """The same instant in UTC."""
+    return moment.astimezone(UTC)

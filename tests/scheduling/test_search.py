@@ -1,0 +1,232 @@
+"""The course search is exact: checked against trying everything out."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sessions.scheduling import (
+    Diary,
+    Preferences,
+    Span,
+    Staff,
+    Visit,
+    check_move,
+    expand_hours,
+    find_course,
+    free_spans,
+    read_wish,
+)  # fmt: skip
+from sessions.scheduling.search import APART, CLEANUP, DAY, GRID, SETUP, UNWISHED
+
+MADRID, CANARY = ZoneInfo("Europe/Madrid"), ZoneInfo("Atlantic/Canary")
+MONDAY = date(2026, 11, 30)
+NOW = datetime(2026, 11, 29, 8, tzinfo=UTC)
+WEEK = [(day, time(10), time(12)) for day in range(1, 6)]
+
+
+def at(day: date, hour: int, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(hour, minute), tzinfo=MADRID).astimezone(UTC)
+
+
+def staff(key: int = 1, hours: list[tuple[int, time, time]] | None = None, days: int = 200) -> Staff:
+    spans = expand_hours(WEEK if hours is None else hours, MADRID, MONDAY, MONDAY + timedelta(days=days))
+    return Staff(key, f"P{key}", frozenset({"injection"}), tuple(spans))
+
+
+def visits(count: int, window: tuple[int, int, int] = (7, 14, 21), minutes: int = 30) -> list[Visit]:
+    first = Visit(1, 1, 0, 0, 30, minutes, "injection")
+    return [first] + [Visit(n, n, *window, minutes, "injection") for n in range(2, count + 1)]
+
+
+def diary(*people: Staff, busy: dict[tuple[str, int], list[Span]] | None = None) -> Diary:
+    return Diary(MADRID, people or (staff(),), ((7, frozenset({"injection"})),), (), busy or {})
+
+
+def find(rows: list[Visit], book: Diary, wish: Preferences = Preferences(), count: int = 3):  # type: ignore[no-untyped-def]  # noqa: B008
+    return find_course(rows, book, wish, start=MONDAY, now=NOW, count=count)
+
+
+def test_an_empty_diary_gives_every_visit_on_target() -> None:
+    best = find(visits(6), diary())[0]
+    assert best.offsets == (0, 0, 0, 0, 0, 0)
+    assert [slot.start for slot in best.slots] == [at(MONDAY + timedelta(days=14 * n), 10) for n in range(6)]
+
+
+def test_a_closed_target_day_moves_one_visit_and_the_next_stays_in_its_window() -> None:
+    hole = Span(at(date(2026, 12, 14), 0), at(date(2026, 12, 15), 0))
+    person = staff()
+    person = Staff(1, "P", person.qualifications, tuple(free_spans(person.hours, [hole])))
+    best = find(visits(3), diary(person))[0]
+    assert sum(abs(o) for o in best.offsets) == 1
+
+
+def test_the_options_are_clearly_different_and_in_order() -> None:
+    options = find(visits(4), diary(staff(1), staff(2)))
+    assert [o.cost for o in options] == sorted(o.cost for o in options)
+    for one, two in product(options, options):
+        if one is not two and one.slots[0].practitioner == two.slots[0].practitioner:
+            assert abs((one.slots[0].start - two.slots[0].start).days) >= APART - 1
+
+
+def test_the_wished_days_and_times_win_over_the_target_when_near() -> None:
+    wide = staff(1, [(day, time(9), time(20)) for day in range(1, 6)])
+    wish = Preferences(weekdays=frozenset({2, 4}), time_from=time(17))
+    best = find(visits(6), diary(wide), wish)[0]
+    assert best.misses == 0
+    local = [slot.start.astimezone(MADRID) for slot in best.slots]
+    assert all(moment.isoweekday() in {2, 4} and moment.time() >= time(17) for moment in local)
+
+
+def test_nobody_qualified_or_no_room_gives_no_option() -> None:
+    assert find([Visit(1, 1, 0, 0, 30, 30, "needling")], diary()) == []
+    assert find([Visit(1, 1, 0, 0, 30, 30, "injection", "needling-pen")], diary()) == []
+
+
+def test_room_and_device_keep_their_set_up_and_clean_up() -> None:
+    taken = [Span(at(MONDAY, 10) - SETUP, at(MONDAY, 10, 30) + CLEANUP)]
+    best = find(visits(1), diary(busy={("room", 7): taken}))[0]
+    assert best.slots[0].start == at(MONDAY, 10, 45)
+
+
+def test_a_course_keeps_its_wall_clock_over_the_change_of_the_clock() -> None:
+    march = date(2026, 3, 16)
+    person = Staff(
+        1, "P", frozenset({"injection"}), tuple(expand_hours(WEEK, MADRID, march, march + timedelta(60)))
+    )
+    found = find_course(
+        visits(3), diary(person), Preferences(), start=march, now=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    hours = [slot.start.hour for slot in found[0].slots]
+    assert hours == [9, 8, 8]  # UTC: 10:00 in Madrid before and after 29 March
+
+
+@pytest.mark.parametrize(
+    "zone", [MADRID, CANARY, ZoneInfo("America/Santiago"), ZoneInfo("Australia/Lord_Howe")]
+)
+def test_hours_are_on_the_wall_clock_on_every_day_of_the_year(zone: ZoneInfo) -> None:
+    for span in expand_hours(
+        [(d, time(9), time(17)) for d in range(1, 8)], zone, date(2026, 1, 1), date(2026, 12, 31)
+    ):
+        assert (span.start.astimezone(zone).time(), span.end.astimezone(zone).time()) == (time(9), time(17))
+
+
+def brute(rows: list[Visit], book: Diary, wish: Preferences) -> int | None:
+    """The least cost by trying every start of every visit for every practitioner."""
+    best = None
+    for person in book.staff:
+        starts = []
+        for span in person.hours:
+            moment = span.start
+            while moment + timedelta(minutes=rows[0].minutes) <= span.end:
+                end = moment + timedelta(minutes=rows[0].minutes)
+                free = all(
+                    not Span(moment - before, end + after).overlaps(taken)
+                    for key, before, after in (
+                        (("practitioner", person.key), timedelta(0), timedelta(0)),
+                        (("patient", 0), timedelta(0), timedelta(0)),
+                        (("room", 7), SETUP, CLEANUP))
+                    for taken in book.busy.get(key, ())
+                )  # fmt: skip
+                if free and moment >= NOW:
+                    starts.append(moment)
+                moment += GRID
+
+        def extend(index: int, before: date, cost: int, starts: list[datetime] = starts) -> None:
+            nonlocal best
+            if best is not None and cost >= best:
+                return
+            if index == len(rows):
+                best = cost
+                return
+            for moment in starts:
+                local = moment.astimezone(MADRID)
+                gap = (local.date() - before).days
+                if rows[index].earliest <= gap <= rows[index].latest and local.date() >= MONDAY:
+                    end = local + timedelta(minutes=rows[index].minutes)
+                    more = abs(gap - rows[index].target) * DAY + wish.misses(local, end) * UNWISHED
+                    extend(index + 1, local.date(), cost + more)
+
+        extend(0, MONDAY, 0)
+    return best
+
+
+SPANS = st.lists(
+    st.builds(
+        lambda day, start, minutes: Span(
+            at(MONDAY + timedelta(days=day), 10) + timedelta(minutes=start),
+            at(MONDAY + timedelta(days=day), 10) + timedelta(minutes=start + minutes),
+        ),
+        st.integers(0, 20), st.integers(0, 110), st.integers(5, 300),
+    ),
+    max_size=14,
+)  # fmt: skip
+
+
+@given(practitioner=SPANS, other=SPANS, room=SPANS, patient=SPANS, weekdays=st.frozensets(st.integers(1, 5), max_size=3),
+       hour=st.sampled_from([None, 10, 11]), window=st.sampled_from([(3, 5, 7), (1, 2, 9), (7, 7, 7)]))  # fmt: skip
+@settings(max_examples=120, deadline=None)
+def test_the_best_option_is_the_best_there_is(
+    practitioner: list[Span], other: list[Span], room: list[Span], patient: list[Span], weekdays: frozenset[int],
+    hour: int | None, window: tuple[int, int, int],
+) -> None:  # fmt: skip
+    rows = [Visit(1, 1, 0, 0, 6, 30, "injection")] + [Visit(n, n, *window, 30, "injection") for n in (2, 3)]
+    book = diary(
+        staff(1, days=24), staff(2, [(1, time(10), time(11)), (4, time(10), time(11))], days=24),
+        busy={("practitioner", 1): practitioner, ("practitioner", 2): other, ("room", 7): room, ("patient", 0): patient},
+    )  # fmt: skip
+    wish = Preferences(weekdays=weekdays, time_from=time(hour) if hour else None)
+    options = find(rows, book, wish)
+    expected = brute(rows, book, wish)
+    assert (options[0].cost if options else None) == expected
+    for option in options:
+        before = MONDAY
+        for slot, visit in zip(option.slots, rows, strict=True):
+            day = slot.start.astimezone(MADRID).date()
+            assert visit.earliest <= (day - before).days <= visit.latest
+            before = day
+            assert not any(
+                Span(slot.start, slot.end).overlaps(s) for s in book.busy["practitioner", slot.practitioner]
+            )
+            assert not any(Span(slot.start, slot.end).overlaps(s) for s in patient)
+            assert not any(Span(slot.start - SETUP, slot.end + CLEANUP).overlaps(s) for s in room)
+        assert len({slot.practitioner for slot in option.slots}) == 1
+
+
+def test_moving_a_visit_names_the_neighbours_that_leave_their_window() -> None:
+    rows = visits(4)
+    days = {n: MONDAY + timedelta(days=14 * (n - 1)) for n in range(1, 5)}
+    assert check_move(rows, days, 2, days[2] + timedelta(days=3)) == ()
+    late = check_move(rows, days, 2, days[2] + timedelta(days=9))
+    assert [(row.number, row.days) for row in late] == [(2, 2), (3, -2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "weekdays", "start", "end"),
+    [
+        ("tue thu after 17", {2, 4}, time(17), None),
+        ("Tuesdays and Thursdays, after 17:30", {2, 4}, time(17, 30), None),
+        ("mornings", set(), None, time(13)),
+        ("mon 10-13", {1}, time(10), time(13)),
+        ("lunes martes desde 16", {1, 2}, time(16), None),
+        ("before 12", set(), None, time(12)),
+        ("", set(), None, None),
+    ],
+)
+def test_wishes_are_read_as_people_type_them(
+    text: str, weekdays: set[int], start: time | None, end: time | None
+) -> None:
+    wish = read_wish(text)
+    assert (wish.weekdays, wish.time_from, wish.time_until, wish.unknown) == (weekdays, start, end, ())
+
+
+def test_words_that_are_not_understood_are_named() -> None:
+    assert read_wish("tue fullmoon").unknown == ("fullmoon",)
+
+
+@given(st.text(max_size=300))
+def test_no_wish_breaks_the_reader(text: str) -> None:
+    read_wish(text)
