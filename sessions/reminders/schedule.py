@@ -1,0 +1,103 @@
+"""Rows of the outbox for what happens to appointments. Called inside the transaction of the act itself."""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from patients.models import Patient
+from sessions.models import Appointment, CourseBooking, Message
+from sessions.reminders.texts import calendar_file, write
+
+#: A move or cancellation is told after this time, so that *Undo* comes first.
+GRACE = timedelta(minutes=3)
+REMIND_AT = time(18, 0)
+
+
+def reminder_time(starts_at: datetime, zone: ZoneInfo) -> datetime:
+    """18:00 on the wall clock of the location, the day before; holds over a change of the clock."""
+    day = starts_at.astimezone(zone).date() - timedelta(days=1)
+    return datetime.combine(day, REMIND_AT, tzinfo=zone)
+
+
+def address_of(patient: Patient) -> tuple[str, str] | None:
+    """(channel, recipient); None when the patient wants no messages or there is nowhere to send them."""
+    if not patient.consent_messages:
+        return None
+    if patient.channel == Patient.Channel.SMS and patient.phone:
+        return "sms", patient.phone
+    if patient.channel != Patient.Channel.PHONE and patient.email:
+        return "email", patient.email
+    return None
+
+
+def _queue(
+    kind: str, text: str, appointments: Sequence[Appointment], *, cause: str, send_at: datetime,
+    old: datetime | None = None, calendar: str = "",
+) -> None:  # fmt: skip
+    first = appointments[0]
+    address = address_of(first.patient)
+    if address is None:
+        return
+    language, subject, body = write(text, appointments, old=old)
+    Message.objects.get_or_create(
+        cause=cause,
+        defaults={
+            "kind": kind, "patient": first.patient, "appointment": first, "location": first.location,
+            "channel": address[0], "recipient": address[1], "language": language, "subject": subject, "body": body,
+            "calendar": calendar, "send_at": send_at,
+        },
+    )  # fmt: skip
+
+
+def _remind(appointment: Appointment, now: datetime) -> None:
+    at = reminder_time(appointment.starts_at, appointment.location.zone)
+    if at > now:
+        _queue(
+            Message.Kind.REMINDER, "reminder", [appointment], send_at=at,
+            cause=f"reminder:{appointment.pk}:{appointment.version}",
+        )  # fmt: skip
+
+
+def _withdraw(appointment: Appointment) -> None:
+    """Nothing that tells an old time may leave any more: reminders, and news of earlier moves."""
+    waiting = Message.objects.filter(
+        appointment=appointment, state__in=[Message.State.DUE, Message.State.FAILED]
+    ).exclude(kind=Message.Kind.CONFIRMATION)
+    waiting.update(state=Message.State.WITHDRAWN)
+
+
+def booked(appointments: Sequence[Appointment], now: datetime, booking: CourseBooking | None = None) -> None:
+    """One confirmation with a calendar file for all, and a reminder each."""
+    cause = f"booked:course:{booking.pk}" if booking else f"booked:{appointments[0].pk}"
+    _queue(
+        Message.Kind.CONFIRMATION, "booked", appointments, cause=cause, send_at=now,
+        calendar=calendar_file(appointments),
+    )  # fmt: skip
+    for appointment in appointments:
+        _remind(appointment, now)
+
+
+def moved(appointment: Appointment, old: datetime, now: datetime) -> None:
+    """The old reminder is withdrawn, the new time told once, a new reminder made."""
+    _withdraw(appointment)
+    _queue(
+        Message.Kind.MOVED, "moved", [appointment], cause=f"moved:{appointment.pk}:{appointment.version}",
+        send_at=now + GRACE, old=old, calendar=calendar_file([appointment]),
+    )  # fmt: skip
+    _remind(appointment, now)
+
+
+def cancelled(appointment: Appointment, now: datetime) -> None:
+    """No reminder leaves any more; the cancellation is told unless the visit is past."""
+    _withdraw(appointment)
+    if appointment.starts_at > now:
+        _queue(
+            Message.Kind.CANCELLED, "cancelled", [appointment],
+            cause=f"cancelled:{appointment.pk}:{appointment.version}", send_at=now + GRACE,
+            calendar=calendar_file([appointment], cancelled=True),
+        )  # fmt: skip
+
+
+def missed(appointment: Appointment) -> None:
+    """A visit that was missed needs no reminder."""
+    _withdraw(appointment)

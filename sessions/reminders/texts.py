@@ -1,0 +1,78 @@
+"""What messages say, in the patient's language, with times on the location's wall clock. No clinical word leaves."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel.dates import format_datetime, format_time
+from icalendar import Calendar, Event
+
+from sessions.models import Appointment, Location
+
+
+@cache
+def texts() -> dict[str, Any]:
+    """All languages."""
+    found: dict[str, Any] = json.loads((Path(__file__).parent / "texts.json").read_text("utf-8"))
+    return found
+
+
+def language_of(appointment: Appointment) -> str:
+    """The patient's language, English where we have no texts for it."""
+    code = appointment.patient.language.split("-")[0]
+    return code if code in texts() else "en"
+
+
+def when(moment: datetime, location: Location, language: str) -> str:
+    """`Tuesday 1 December 2026, 10:00`, as the language writes it."""
+    local = moment.astimezone(location.zone)
+    pattern = {"ar": "EEEE d MMMM y، HH:mm", "de": "EEEE, d. MMMM y, HH:mm"}.get(
+        language, "EEEE d MMMM y, HH:mm"
+    )
+    return format_datetime(local, pattern, locale=language)
+
+
+def write(
+    kind: str, appointments: Sequence[Appointment], *, old: datetime | None = None
+) -> tuple[str, str, str]:
+    """(language, subject, body) of a message about appointments of one patient at one location."""
+    first = appointments[0]
+    language, location = language_of(first), first.location
+    words = texts()[language]
+    early = first.planned_session.arrive_early_min if first.planned_session else 0
+    values = {
+        "clinic": location.name,
+        "address": location.address,
+        "phone": location.phone,
+        "name": first.patient.given_name,
+        "time": format_time(first.starts_at.astimezone(location.zone), "HH:mm", locale=language),
+        "when": when(first.starts_at, location, language),
+        "old": when(old, location, language) if old else "",
+        "times": "\n".join(f"- {when(row.starts_at, location, language)}" for row in appointments),
+        "early": words["early"].format(minutes=early) if early else "",
+    }
+    subject = words[kind]["one"] if kind == "booked" and len(appointments) == 1 else words[kind]["subject"]
+    return language, subject.format(**values)[:200], words[kind]["body"].format(**values)
+
+
+def calendar_file(appointments: Sequence[Appointment], *, cancelled: bool = False) -> str:
+    """An .ics with one event per appointment; a later version of it replaces the earlier one in the calendar."""
+    calendar = Calendar()
+    calendar.add("prodid", "-//mesoclinic//appointments//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
+    for row in appointments:
+        event = Event()
+        event.add("uid", f"appointment-{row.pk}@mesoclinic")
+        event.add("sequence", row.version)
+        event.add("dtstamp", row.booked_at.astimezone(UTC))
+        event.add("dtstart", row.starts_at.astimezone(UTC))
+        event.add("dtend", row.ends_at.astimezone(UTC))
+        event.add("summary", row.location.name)
+        event.add("location", f"{row.location.name}, {row.location.address}")
+        event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
+        calendar.add_component(event)
+    return str(calendar.to_ical().decode("utf-8"))

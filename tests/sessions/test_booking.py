@@ -1,0 +1,348 @@
+"""Booking whole courses: all or nothing, once, never twice the same time, whoever clicks first."""
+
+import dataclasses
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+
+from patients.models import Patient
+from sessions.actions import booking as actions
+from sessions.models import Appointment, CourseBooking, Message
+from sessions.queries.booking import options_for, to_book
+from sessions.reminders import outbox
+from sessions.reminders.schedule import GRACE, reminder_time
+from sessions.scheduling import Preferences, Slot
+from tests.clinic import Clinic
+
+MONDAY = date(2026, 11, 30)
+
+
+@pytest.fixture
+def clinic(db: None) -> Clinic:
+    return Clinic(today=MONDAY)
+
+
+def now(clinic: Clinic) -> datetime:
+    return clinic.at(8)
+
+
+def best(clinic: Clinic, plan: Any, count: int = 1) -> Any:
+    _planned, options = options_for(plan, clinic.location, Preferences(), now=now(clinic), count=count)
+    return options[0].slots if count == 1 else options
+
+
+def book(clinic: Clinic, plan: Any = None, key: uuid.UUID | None = None) -> CourseBooking:
+    plan = plan or clinic.signed_plan()
+    return actions.book_course(
+        plan=plan, location=clinic.location, slots=best(clinic, plan), key=key or uuid.uuid4(), by=clinic.marta,
+        now=now(clinic),
+    )  # fmt: skip
+
+
+def test_a_course_is_booked_in_its_windows_with_one_confirmation_and_a_reminder_each(clinic: Clinic) -> None:
+    made = book(clinic)
+    visits = list(made.appointments.order_by("starts_at"))
+    assert len(visits) == 4
+    days = [visit.starts_at.date() for visit in visits]
+    assert [(b - a).days for a, b in pairwise(days)] == [14, 14, 14]
+    kinds = list(Message.objects.values_list("kind", flat=True))
+    assert kinds.count("confirmation") == 1
+    # Session 1 is today: its reminder would have been yesterday.
+    assert kinds.count("reminder") == 3
+    confirmation = Message.objects.get(kind="confirmation")
+    assert confirmation.calendar.count("BEGIN:VEVENT") == 4
+    assert not to_book()
+
+
+def test_a_double_click_books_once(clinic: Clinic) -> None:
+    plan, key = clinic.signed_plan(), uuid.uuid4()
+    slots = best(clinic, plan)
+    for _click in range(2):
+        actions.book_course(
+            plan=plan, location=clinic.location, slots=slots, key=key, by=clinic.marta, now=now(clinic)
+        )
+    assert Appointment.objects.count() == 4
+    assert Message.objects.filter(kind="confirmation").count() == 1
+
+
+def test_a_taken_room_hour_books_nothing_at_all(clinic: Clinic) -> None:
+    plan = clinic.signed_plan()
+    slots = best(clinic, plan)
+    third = slots[2]
+    other = clinic.patient("Ana", "Otra")
+    clinic.appointment(
+        patient=other, practitioner=clinic.nurse, room_id=third.room, starts_at=third.start, ends_at=third.end
+    )
+    with pytest.raises(actions.TimeTaken, match="was taken a moment ago"):
+        actions.book_course(
+            plan=plan,
+            location=clinic.location,
+            slots=slots,
+            key=uuid.uuid4(),
+            by=clinic.marta,
+            now=now(clinic),
+        )
+    assert Appointment.objects.count() == 1
+    assert not CourseBooking.objects.exists()
+    assert not Message.objects.exists()
+
+
+def test_the_database_refuses_what_the_code_would_let_pass(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = clinic.signed_plan()
+    slots = best(clinic, plan)
+    clinic.appointment(
+        patient=clinic.patient("Ana", "Otra"), practitioner=clinic.nurse, room_id=slots[1].room,
+        starts_at=slots[1].start, ends_at=slots[1].end,
+    )  # fmt: skip
+    monkeypatch.setattr(actions, "_free", lambda *_a, **_k: None)
+    with pytest.raises(actions.TimeTaken, match="The room was taken"):
+        actions.book_course(
+            plan=plan,
+            location=clinic.location,
+            slots=slots,
+            key=uuid.uuid4(),
+            by=clinic.marta,
+            now=now(clinic),
+        )
+    assert Appointment.objects.count() == 1
+
+
+def test_an_unsigned_plan_a_wrong_length_and_a_short_interval_are_refused(clinic: Clinic) -> None:
+    plan = clinic.signed_plan()
+    slots = best(clinic, plan)
+    first, second = slots[0], slots[1]
+    longer = dataclasses.replace(first, end=first.end + timedelta(minutes=15))
+    soon = dataclasses.replace(
+        second, start=first.start + timedelta(days=1), end=first.end + timedelta(days=1)
+    )
+    for wrong in ([longer], [first, soon]):
+        with pytest.raises(actions.BookingError):
+            actions.book_course(
+                plan=plan,
+                location=clinic.location,
+                slots=wrong,
+                key=uuid.uuid4(),
+                by=clinic.marta,
+                now=now(clinic),
+            )
+    plan.status = "stopped"
+    plan.save()
+    with pytest.raises(actions.BookingError, match="not signed"):
+        actions.book_course(
+            plan=plan,
+            location=clinic.location,
+            slots=slots,
+            key=uuid.uuid4(),
+            by=clinic.marta,
+            now=now(clinic),
+        )
+    assert not Appointment.objects.exists()
+
+
+def moved_slot(visit: Appointment, days: int, hours: int = 0) -> Slot:
+    shift = timedelta(days=days, hours=hours)
+    return Slot(
+        visit.planned_session_id or 0, 1, visit.starts_at + shift, visit.ends_at + shift, visit.practitioner_id,
+        visit.room_id, visit.device_id, 0,
+    )  # fmt: skip
+
+
+def test_a_move_withdraws_the_old_reminder_and_tells_the_patient_once(clinic: Clinic) -> None:
+    visit = book(clinic).appointments.order_by("starts_at")[3]
+    actions.move(appointment=visit, slot=moved_slot(visit, 1), by=clinic.marta, now=now(clinic))
+    visit.refresh_from_db()
+    actions.move(appointment=visit, slot=moved_slot(visit, 1), by=clinic.marta, now=now(clinic))
+    rows = Message.objects.filter(appointment=visit).exclude(kind="confirmation")
+    waiting = {(row.kind, row.send_at) for row in rows if row.state == "due"}
+    visit.refresh_from_db()
+    assert waiting == {
+        ("moved", now(clinic) + GRACE),
+        ("reminder", reminder_time(visit.starts_at, clinic.location.zone)),
+    }
+    assert rows.filter(state="withdrawn").count() == 3
+
+
+def test_a_move_that_would_come_too_soon_is_refused(clinic: Clinic) -> None:
+    visit = book(clinic).appointments.order_by("starts_at")[1]
+    with pytest.raises(actions.BookingError, match="too soon"):
+        actions.move(appointment=visit, slot=moved_slot(visit, -10), by=clinic.marta, now=now(clinic))
+    visit.refresh_from_db()
+    assert visit.version == 1
+
+
+def test_somebody_else_s_change_is_not_overwritten(clinic: Clinic) -> None:
+    visit = book(clinic).appointments.order_by("starts_at")[3]
+    actions.move(appointment=visit, slot=moved_slot(visit, 1), by=clinic.marta, now=now(clinic), version=1)
+    with pytest.raises(actions.BookingError, match="Somebody else"):
+        actions.move(
+            appointment=visit, slot=moved_slot(visit, 2), by=clinic.marta, now=now(clinic), version=1
+        )
+
+
+def test_a_cancelled_visit_frees_its_time_and_its_session(clinic: Clinic) -> None:
+    visit = book(clinic).appointments.order_by("starts_at")[2]
+    with pytest.raises(actions.BookingError, match="why"):
+        actions.change_status(appointment=visit, to="cancelled", by=clinic.marta, now=now(clinic))
+    actions.change_status(
+        appointment=visit, to="cancelled", by=clinic.marta, now=now(clinic), reason="On a journey"
+    )
+    assert not Message.objects.filter(appointment=visit, kind="reminder", state="due").exists()
+    assert Message.objects.filter(appointment=visit, kind="cancelled", state="due").count() == 1
+    assert to_book().count() == 1
+
+
+def test_check_in_is_on_the_day_and_the_way_back_is_open(clinic: Clinic) -> None:
+    first, second = book(clinic).appointments.order_by("starts_at")[:2]
+    with pytest.raises(actions.BookingError, match="on the day"):
+        actions.change_status(appointment=second, to="arrived", by=clinic.marta, now=now(clinic))
+    actions.change_status(appointment=first, to="arrived", by=clinic.marta, now=now(clinic))
+    first.refresh_from_db()
+    assert first.arrived_at == now(clinic)
+    actions.change_status(appointment=first, to="confirmed", by=clinic.marta, now=now(clinic))
+    first.refresh_from_db()
+    assert first.arrived_at is None
+
+
+# ---- reminders ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["Europe/Madrid", "Atlantic/Canary"])
+def test_a_reminder_leaves_at_18_on_the_wall_clock_the_day_before(zone: str) -> None:
+    tz = ZoneInfo(zone)
+    # 28 March 2027: the clock goes forward in the night to this Sunday.
+    for day in (date(2027, 3, 29), date(2027, 3, 28), date(2026, 10, 26)):
+        at = reminder_time(datetime(day.year, day.month, day.day, 10, tzinfo=tz), tz)
+        local = at.astimezone(tz)
+        assert (local.hour, local.date()) == (18, day - timedelta(days=1))
+
+
+def test_due_messages_are_delivered_once_and_every_try_is_kept(clinic: Clinic) -> None:
+    book(clinic)
+    assert outbox.deliver_due(now(clinic)) == 1
+    assert outbox.deliver_due(now(clinic)) == 0
+    sent = Message.objects.get(state="sent")
+    assert sent.kind == "confirmation"
+    assert sent.tries.get().delivered
+
+
+def test_a_failing_server_is_tried_again_later_and_given_up_at_last(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(clinic)
+
+    def refuse(_message: Message) -> None:
+        raise outbox.DeliveryError("550 mailbox full")
+
+    monkeypatch.setattr(outbox, "_send", refuse)
+    moment, states = now(clinic), []
+    for _try in range(6):
+        outbox.deliver_due(moment)
+        message = Message.objects.get(kind="confirmation")
+        states.append(message.state)
+        moment += timedelta(minutes=130)
+        Message.objects.exclude(kind="confirmation").update(state="withdrawn")
+    assert states == ["failed"] * 4 + ["dead"] * 2
+    assert message.tries.count() == 5
+    assert message.error == "550 mailbox full"
+
+
+def test_a_worker_that_died_leaves_its_rows_to_the_next(clinic: Clinic) -> None:
+    book(clinic)
+    assert len(outbox.claim(now(clinic))) == 1
+    assert outbox.claim(now(clinic)) == []
+    assert len(outbox.claim(now(clinic) + outbox.LEASE + timedelta(seconds=1))) == 1
+
+
+def test_a_patient_without_consent_gets_no_message(clinic: Clinic) -> None:
+    Patient.objects.filter(pk=clinic.lea.pk).update(consent_messages=False)
+    book(clinic, clinic.signed_plan(Patient.objects.get(pk=clinic.lea.pk)))
+    assert not Message.objects.exists()
+
+
+def test_one_cause_never_makes_two_messages(clinic: Clinic) -> None:
+    book(clinic)
+    row = Message.objects.first()
+    assert row is not None
+    row.pk = None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        row.save()
+
+
+def test_messages_speak_the_patient_s_language(clinic: Clinic) -> None:
+    for language, word in (("es", "reservado"), ("de", "gebucht"), ("fr", "réservé"), ("ar", "حجزنا")):
+        patient = clinic.patient(f"Ana {language}", "Otra")
+        Patient.objects.filter(pk=patient.pk).update(language=language)
+        book(clinic, clinic.signed_plan(Patient.objects.get(pk=patient.pk)))
+        assert word in Message.objects.get(kind="confirmation", patient=patient).body
+
+
+# ---- the race ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def racing(transactional_db: None) -> Iterator[Clinic]:
+    yield Clinic(today=MONDAY)
+
+
+def _together(*acts: Callable[[], Any]) -> list[Any]:
+    """Run the acts at the same moment, each on a connection of its own; what each gave or raised."""
+    barrier = threading.Barrier(len(acts))
+    results: list[Any] = [None] * len(acts)
+
+    def run(index: int, act: Callable[[], Any]) -> None:
+        connection.ensure_connection()
+        barrier.wait(timeout=20)
+        try:
+            results[index] = act()
+        except Exception as error:
+            results[index] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(i, act)) for i, act in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    return results
+
+
+def test_fifty_times_two_people_book_the_same_course_and_exactly_one_wins(racing: Clinic) -> None:
+    clinic = racing
+    people = [clinic.patient(f"Ana{n}", "Prueba") for n in range(2)]
+    for _round in range(50):
+        plans = [clinic.signed_plan(person) for person in people]
+        options = [best(clinic, plan) for plan in plans]
+        assert [s.start for s in options[0]] == [s.start for s in options[1]]
+        assert [s.room for s in options[0]] == [s.room for s in options[1]]
+
+        def act(n: int, plans: Any = plans, options: Any = options) -> CourseBooking:
+            return actions.book_course(
+                plan=plans[n], location=clinic.location, slots=options[n], key=uuid.uuid4(), by=clinic.marta,
+                now=now(clinic),
+            )  # fmt: skip
+
+        results = _together(lambda: act(0), lambda: act(1))
+        won = [row for row in results if isinstance(row, CourseBooking)]
+        lost = [row for row in results if isinstance(row, actions.TimeTaken)]
+        # A deadlock's victim would stand here as an OperationalError.
+        assert (len(won), len(lost)) == (1, 1), results
+        assert Appointment.objects.count() == 4
+        # The loser has fresh options at once.
+        loser = plans[results.index(lost[0])]
+        fresh = best(clinic, loser, count=3)
+        assert fresh
+        booked = {(a.practitioner_id, a.starts_at) for a in Appointment.objects.all()}
+        assert not {(s.practitioner, s.start) for option in fresh for s in option.slots} & booked
+        Message.objects.all().delete()
+        Appointment.objects.all().delete()
+        CourseBooking.objects.all().delete()
