@@ -8,8 +8,28 @@ class TreatmentSessionsConfig(AppConfig):
     label = "treatment_sessions"
 
     def ready(self) -> None:
-        """Treatments stand in the patient's history."""
-        from patients.registry import timeline_sources
-        from sessions.chart import treatments
+        """Hang the day, the bookings and what was given into the shell, the chart and the engine's cases."""
+        from mesoclinic.ui import registry as shell
+        from patients.registry import chart_buttons, chart_panels, timeline_sources
+        from protocols.registry import history_sources
+        from sessions import chart
+        from sessions.places import places
+        from sessions.views import calendar
 
-        timeline_sources.append(treatments)
+        shell.set_places(places)
+        shell.start_pages |= {
+            "physician": calendar.my_day,
+            "nurse": calendar.day_by_room,
+            "front-desk": calendar.desk_start,
+            "manager": calendar.overview,
+            "administrator": calendar.overview,
+        }
+        shell.nav_counts |= {
+            "courses-to-book": chart.waiting_courses,
+            "not-confirmed": chart.waiting_confirmations,
+            "today": chart.present,
+        }
+        timeline_sources.extend([chart.treatments, chart.visits])
+        chart_buttons.append(chart.buttons)
+        chart_panels.append(chart.coming)
+        history_sources.append(chart.given)

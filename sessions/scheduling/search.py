@@ -8,7 +8,7 @@ best clearly different option is then found exactly too.
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -313,6 +313,25 @@ def _unrolled(
     return CourseOption(tuple(made), tuple(offsets), cost)
 
 
-def utc(moment: datetime) -> datetime:
-    """The same instant in UTC."""
-    return moment.astimezone(UTC)
+def find_all_slots(
+    visit: Visit, diary: Diary, first: date, last: date, now: datetime, practitioner: int | None = None
+) -> dict[date, list[Slot]]:
+    """Every free start of each day, once per time, with the first practitioner who can; days without stay empty."""
+    found: dict[date, dict[datetime, Slot]] = {}
+    day = first
+    while day <= last:
+        found[day] = {}
+        day += timedelta(days=1)
+    for staff in diary.staff:
+        if visit.capability not in staff.qualifications or practitioner not in {None, staff.key}:
+            continue
+        for span in staff.hours:
+            day = span.start.astimezone(diary.zone).date()
+            if day not in found:
+                continue
+            for start in _starts(span, visit.minutes):
+                if start >= now and start not in found[day]:
+                    slot = _place(diary, staff, visit, start, Preferences())
+                    if slot is not None:
+                        found[day][start] = slot
+    return {day: [slots[start] for start in sorted(slots)] for day, slots in found.items()}

@@ -1,0 +1,256 @@
+"""Calendar, the lists of the front desk, the start pages, messages."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from mesoclinic.accounts.models import User
+from mesoclinic.accounts.permissions import Permission, has_permission, require
+from mesoclinic.audit.actions import record as audit
+from sessions.models import Appointment, Message, Practitioner, TreatmentRecord
+from sessions.places import location_of
+from sessions.queries import booking as booking_queries
+from sessions.queries import calendar as queries
+
+
+def _day(text: str | None) -> date:
+    try:
+        day = date.fromisoformat(text or "")
+    except ValueError:
+        return timezone.localdate()
+    return day if date(2000, 1, 1) <= day <= date(2100, 1, 1) else timezone.localdate()
+
+
+def _now_row(grid: queries.Day) -> int | None:
+    now = timezone.now()
+    placed = grid.rows(now, now + queries.ROW)
+    return placed[0] if placed else None
+
+
+@require_GET
+@require(Permission.CALENDAR_VIEW)
+def calendar(request: HttpRequest) -> HttpResponse:
+    """Day by practitioner and room, week, or list."""
+    location, day = location_of(request), _day(request.GET.get("day"))
+    view = request.GET.get("view", "day")
+    if view not in {"day", "week", "list"}:
+        view = "day"
+    show = request.GET.get("columns", "all")
+    show = show if show in {"all", "staff", "rooms"} else "all"
+    person = request.GET.get("practitioner", "")
+    practitioner = int(person) if person.isdigit() and len(person) < 9 else None
+    context: dict[str, Any] = {
+        "location": location, "day": day, "view": view, "columns_shown": show, "practitioner": practitioner,
+        "today": timezone.localdate(), "hours": [{"row": 1 + 12 * n, "hour": 8 + n} for n in range(12)],
+        "closures": queries.closures(location, day, 7 if view == "week" else 1),
+    }  # fmt: skip
+    if view == "week":
+        monday = day - timedelta(days=day.weekday())
+        grid, columns, hidden = queries.week_columns(location, monday, practitioner)
+        people = Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
+        context |= {
+            "grid": grid, "columns": columns, "hidden": hidden, "monday": monday, "people": people,
+            "days": [date.fromisoformat(c.title) for c in columns],
+            "before": monday - timedelta(days=7), "after": monday + timedelta(days=7),
+        }  # fmt: skip
+    else:
+        grid, columns, rows = queries.day_columns(location, day, show)
+        context |= {
+            "grid": grid, "columns": columns, "before": day - timedelta(days=1), "after": day + timedelta(days=1),
+            "now_row": _now_row(grid), "freed": sum(1 for row in rows if row.status in Appointment.FREED),
+            "rows": queries.day_rows(rows, timezone.now()), "count": len(rows),
+        }  # fmt: skip
+    template = {"day": "day", "week": "week", "list": "list"}[view]
+    return render(request, f"sessions/calendar/{template}.html", context)
+
+
+@require_GET
+@require(Permission.BOOKING_EDIT)
+def courses_to_book(request: HttpRequest) -> HttpResponse:
+    """Signed plans that wait for dates."""
+    text = request.GET.get("q", "").strip()[:80]
+    page = Paginator(booking_queries.to_book(text), 25).get_page(request.GET.get("page"))
+    return render(request, "sessions/booking/to_book.html", {"page": page, "q": text})
+
+
+@require_GET
+@require(Permission.BOOKING_EDIT)
+def not_confirmed(request: HttpRequest) -> HttpResponse:
+    """Coming visits that nobody has confirmed."""
+    text = request.GET.get("q", "").strip()[:80]
+    page = Paginator(booking_queries.not_confirmed(timezone.now(), text), 25).get_page(
+        request.GET.get("page")
+    )
+    return render(request, "sessions/booking/not_confirmed.html", {"page": page, "q": text})
+
+
+# ---- start pages -------------------------------------------------------------------------------------------
+
+
+def _today_rows(request: HttpRequest, practitioner: int | None = None) -> tuple[Any, list[dict[str, Any]]]:
+    location, day = location_of(request), _day(request.GET.get("day"))
+    rows = [row for row in queries.appointments(location, day) if row.status != Appointment.Status.CANCELLED]
+    if practitioner is not None:
+        rows = [row for row in rows if row.practitioner_id == practitioner]
+    return location, queries.day_rows(rows, timezone.now())
+
+
+def _day_context(request: HttpRequest, practitioner: int | None = None) -> dict[str, Any]:
+    day = _day(request.GET.get("day"))
+    location, rows = _today_rows(request, practitioner)
+    present = {Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT}
+    up = next((row for row in rows if row["appointment"].status in present), None)
+    coming = {Appointment.Status.BOOKED, Appointment.Status.CONFIRMED}
+    up = up or next(
+        (r for r in rows if r["appointment"].status in coming and r["appointment"].ends_at > timezone.now()),
+        None,
+    )
+    return {
+        "rows": rows, "location": location, "day": day, "today": timezone.localdate(), "up": up,
+        "before": day - timedelta(days=1), "after": day + timedelta(days=1),
+        "done": sum(1 for row in rows if row["appointment"].status == Appointment.Status.DONE),
+        "waiting": sum(1 for row in rows if row["appointment"].status == Appointment.Status.ARRIVED),
+    }  # fmt: skip
+
+
+def my_day(request: HttpRequest) -> HttpResponse:
+    """The physician's day: who is next, all patients, drafts to sign."""
+    practitioner = Practitioner.objects.filter(user_id=request.user.pk).values_list("pk", flat=True).first()
+    return render(
+        request, "sessions/start/day.html", _day_context(request, practitioner or 0) | {"mine": True}
+    )
+
+
+def day_by_room(request: HttpRequest) -> HttpResponse:
+    """The nurse's day: all visits of the location, by time, with their rooms."""
+    return render(request, "sessions/start/day.html", _day_context(request) | {"mine": False})
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """The manager's start: what today holds, and what is stuck."""
+    now, location = timezone.now(), location_of(request)
+    start, end = queries.bounds(timezone.localdate(), location)
+    week_start, week_end = queries.bounds(
+        timezone.localdate() - timedelta(days=timezone.localdate().weekday()), location, 7
+    )
+    states = dict(
+        Appointment.objects.filter(location=location, starts_at__gte=start, starts_at__lt=end)
+        .values_list("status").annotate(n=Count("pk")).order_by()
+    )  # fmt: skip
+    week = Appointment.objects.filter(location=location, starts_at__gte=week_start, starts_at__lt=week_end)
+    context = {
+        "location": location, "states": [(s, states.get(s, 0)) for s in Appointment.Status.values if states.get(s)],
+        "to_book": booking_queries.to_book().count(),
+        "unconfirmed": booking_queries.not_confirmed(now).filter(starts_at__lt=now + timedelta(days=2)).count(),
+        "dead": Message.objects.filter(state=Message.State.DEAD).count(),
+        "unsigned": TreatmentRecord.objects.filter(signed_at__isnull=True, opened_at__lt=start).count(),
+        "week": week.exclude(status__in=Appointment.FREED).count(), "missed": week.filter(status="no-show").count(),
+        "today": timezone.localdate(),
+    }  # fmt: skip
+    return render(request, "sessions/start/overview.html", context)
+
+
+def desk_start(request: HttpRequest) -> HttpResponse:
+    """The front desk begins in the calendar."""
+    return redirect("sessions:calendar")
+
+
+@require_GET
+@require(Permission.TREATMENT_VIEW)
+def in_treatment(request: HttpRequest) -> HttpResponse:
+    """Who is here now: arrived and in treatment."""
+    location, rows = _today_rows(request)
+    present = {Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT}
+    context = {"rows": [row for row in rows if row["appointment"].status in present], "location": location}
+    return render(request, "sessions/start/in_treatment.html", context)
+
+
+@require_GET
+@require(Permission.STAFF_VIEW)
+def staff(request: HttpRequest) -> HttpResponse:
+    """Who works when, and who is away."""
+    people = (
+        Practitioner.objects.filter(user__is_active=True)
+        .select_related("user")
+        .prefetch_related("hours__location", "absences")
+    )
+    return render(request, "sessions/start/staff.html", {"people": people, "now": timezone.now()})
+
+
+# ---- messages ----------------------------------------------------------------------------------------------
+
+
+@require_GET
+@require(Permission.MESSAGE_VIEW)
+def message_list(request: HttpRequest) -> HttpResponse:
+    """What left the clinic and what still will."""
+    text, state = request.GET.get("q", "").strip()[:80], request.GET.get("state", "")
+    rows = Message.objects.select_related("patient", "location")
+    if state in Message.State.values:
+        rows = rows.filter(state=state)
+    if text:
+        rows = rows.filter(
+            Q(patient__family_name__icontains=text)
+            | Q(patient__given_name__icontains=text)
+            | Q(recipient__icontains=text)
+        )
+    page = Paginator(rows, 25).get_page(request.GET.get("page"))
+    context = {"page": page, "q": text, "state": state, "states": Message.State.choices}
+    return render(request, "sessions/messages/list.html", context)
+
+
+@require_GET
+@require(Permission.MESSAGE_VIEW)
+def message(request: HttpRequest, pk: int) -> HttpResponse:
+    """One message as the patient gets it, with every try."""
+    found = get_object_or_404(Message.objects.select_related("patient", "location", "appointment"), pk=pk)
+    can_send = has_permission(request.user, Permission.MESSAGE_SEND) and found.state in {
+        Message.State.DEAD, Message.State.SENT, Message.State.FAILED,
+    }  # fmt: skip
+    return render(
+        request,
+        "sessions/messages/message.html",
+        {"message": found, "tries": found.tries.all(), "can_send": can_send},
+    )
+
+
+@require_GET
+@require(Permission.MESSAGE_VIEW)
+def message_calendar(request: HttpRequest, pk: int) -> HttpResponse:
+    """The calendar file of a message."""
+    found = get_object_or_404(Message, pk=pk)
+    if not found.calendar:
+        raise Http404
+    return HttpResponse(
+        found.calendar, content_type="text/calendar; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="appointments.ics"'},
+    )  # fmt: skip
+
+
+@require_POST
+@require(Permission.MESSAGE_SEND)
+def message_again(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send once more, such as after the address was put right."""
+    with transaction.atomic():
+        found = get_object_or_404(Message.objects.select_for_update(), pk=pk)
+        if found.state not in {Message.State.DEAD, Message.State.SENT, Message.State.FAILED}:
+            messages.error(request, "This message is on its way or withdrawn.")
+            return redirect("sessions:message", pk)
+        found.state, found.attempts, found.error = Message.State.DUE, 0, ""
+        found.send_at = timezone.now()
+        email = found.channel == "email"
+        found.recipient = (found.patient.email if email else found.patient.phone) or found.recipient
+        found.save()
+        by = request.user
+        assert isinstance(by, User)
+        audit(type="message.sent-again", target=found, by=by, patient_id=found.patient_id)
+    messages.success(request, f"The message leaves within a minute to {found.recipient}.")
+    return redirect("sessions:message", pk)
