@@ -123,7 +123,9 @@ def _day_context(request: HttpRequest, practitioner: int | None = None) -> dict[
 
 def my_day(request: HttpRequest) -> HttpResponse:
     """The physician's day: who is next, all patients, drafts to sign."""
-    practitioner = Practitioner.objects.filter(user_id=request.user.pk).values_list("pk", flat=True).first()
+    practitioner = (
+        Practitioner.objects.filter(user_id=request.user.pk or 0).values_list("pk", flat=True).first()
+    )
     return render(
         request, "sessions/start/day.html", _day_context(request, practitioner or 0) | {"mine": True}
     )
