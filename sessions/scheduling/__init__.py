@@ -13,6 +13,7 @@ from sessions.scheduling.search import (
     Slot,
     Staff,
     Visit,
+    find_all_slots,
     find_course,
     find_slots,
 )
@@ -20,5 +21,5 @@ from sessions.scheduling.wishes import Wish, read_wish
 
 __all__ = [
     "CourseOption", "Deviation", "Diary", "Preferences", "Slot", "Span", "Staff", "Visit", "Wish", "check_move",
-    "expand_hours", "find_course", "find_slots", "free_spans", "read_wish",
+    "expand_hours", "find_all_slots", "find_course", "find_slots", "free_spans", "read_wish",
 ]  # fmt: skip

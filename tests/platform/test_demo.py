@@ -5,9 +5,11 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from aftercare.models import IssuedSheet
 from mesoclinic.accounts.models import User
 from patients.models import Patient
-from sessions.models import Device, Location, Practitioner, Room
+from protocols.models import TreatmentPlan
+from sessions.models import Appointment, Device, Location, Message, Practitioner, Room, TreatmentRecord
 
 pytestmark = pytest.mark.django_db
 
@@ -18,6 +20,14 @@ def test_the_demo_clinic_has_its_people_and_places() -> None:
     assert Location.objects.values("time_zone").distinct().count() == 2
     assert (Practitioner.objects.count(), Room.objects.count(), Device.objects.count()) == (6, 7, 4)
     assert set(User.objects.values_list("role", flat=True)) == set(User.Role.values)
+    assert set(TreatmentPlan.objects.values_list("status", flat=True)) == set(TreatmentPlan.Status.values)
+    assert Appointment.objects.count() > 100
+    assert TreatmentRecord.objects.filter(signed_at__isnull=False).count() > 20
+    assert IssuedSheet.objects.exists()
+    assert {"sent", "due", "withdrawn"} <= set(Message.objects.values_list("state", flat=True))
+    assert {"booked", "confirmed", "done", "no-show", "cancelled"} <= set(
+        Appointment.objects.values_list("status", flat=True)
+    )
 
 
 def test_it_never_touches_a_clinic_with_people() -> None:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from mesoclinic.accounts.models import User
-from mesoclinic.demo import people, places
+from mesoclinic.demo import courses, people, places
 
 
 class Command(BaseCommand):
@@ -32,7 +32,10 @@ class Command(BaseCommand):
         with transaction.atomic():
             clinic = places.build(today=today)
             made = people.build(today=today, by=next(iter(clinic.users.values())))
-        self.stdout.write(f"{len(made)} synthetic patients at {len(clinic.locations)} locations.")
+            visits = courses.build(clinic=clinic, people=made, now=timezone.now())
+        self.stdout.write(
+            f"{len(made)} synthetic patients at {len(clinic.locations)} locations, {visits} appointments."
+        )
 
     def _sign_ins(self) -> None:
         staff = [user for user in User.objects.order_by("pk") if user.check_password(places.PASSWORD)][:8]
