@@ -45,8 +45,8 @@ MEN: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
     ("pores", "face", "pore", {"score": 3}, {"red_flags": []}),
 )
 REASON = "Talked through with the patient, who accepts it."
-#: Days from today on which courses began.
-ACTIVE = tuple(range(-38, 0, 1))
+#: Days from today on which courses began: many of them have a visit today.
+ACTIVE = (-28, -14, -37, -35, -14, -20, -42, -28, -9, -14, -21, -31, -28, -3, -42, -14)
 SHEETS_OF_LAST_DAYS = 4
 
 
@@ -155,7 +155,12 @@ class Maker:
             visit = Visit(0, 0, 0, 0, 0, 30, "consultation")
             moment = self.at(day, 0, location)
             book = diary(location, day, day, self.people[index])
-            free = find_all_slots(visit, book, day, day, moment).get(day, [])
+            lead = self.clinic.practitioners[
+                ("amari", "keller")[index % 2]
+                if location.pk == self.clinic.locations["madrid"].pk
+                else "santana"
+            ]
+            free = find_all_slots(visit, book, day, day, moment, lead.pk).get(day, [])
             if not free:
                 return
             slot = free[(index * 5) % len(free)]
@@ -251,7 +256,7 @@ def build(*, clinic: Clinic, people: list[Patient], now: datetime) -> int:
     today = maker.today
     _closed_plans(maker)
     for index in range(18, 60):
-        day = today + timedelta(days=ACTIVE[(index * 5) % len(ACTIVE)])
+        day = today + timedelta(days=ACTIVE[index % len(ACTIVE)])
         if day.isoweekday() > 5:
             day -= timedelta(days=2)
         plan = maker.signed(index, day)

@@ -25,6 +25,8 @@ class Item:
     kind: str  # event, off, buffer
     appointment: Appointment | None = None
     text: str = ""
+    lane: int = 1
+    lanes: int = 1
 
 
 @dataclass(slots=True)
@@ -190,8 +192,30 @@ def week_columns(
         _off(column, grid, _merged(spans))
         for row in own:
             _event(column, grid, row, row.practitioner.user.full_name)
+        _side_by_side(column)
         columns.append(column)
     return Day(monday, location), columns, hidden
+
+
+def _side_by_side(column: Column) -> None:
+    """Visits of one column that overlap get lanes, four at most; what is more lies in the fourth."""
+    group: list[Item] = []
+    end = 0
+
+    def close() -> None:
+        width = min(max((item.lane for item in group), default=1), 4)
+        for item in group:
+            item.lane, item.lanes = min(item.lane, 4), width
+
+    for item in sorted((i for i in column.items if i.kind == "event"), key=lambda i: (i.row, -i.span)):
+        if item.row >= end:
+            close()
+            group = []
+        taken = {other.lane for other in group if other.row + other.span > item.row}
+        item.lane = next(lane for lane in range(1, len(group) + 2) if lane not in taken)
+        group.append(item)
+        end = max(end, item.row + item.span)
+    close()
 
 
 def _merged(spans: Sequence[Span]) -> list[Span]:
