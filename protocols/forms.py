@@ -297,6 +297,11 @@ class ConcernForm(forms.Form):
     # ---- for the template ----------------------------------------------------------------------------------
 
     @property
+    def chosen(self) -> str:
+        """The indication's code: in a template, `form.indication` is the field."""
+        return self.indication
+
+    @property
     def indication_field(self) -> forms.BoundField:
         """Attributes of the same names hold the cleaned choice."""
         return self["indication"]

@@ -72,13 +72,14 @@ class Knowledge:
         found: dict[str, str] = {}
         for kind in (
             "areas",
-            "modalities",
-            "techniques",
             "procedures",
             "conditions",
             "allergens",
             "medications",
             "agents",
+            "techniques",
+            # Last: `microneedling` is a procedure too, and here the modality is meant.
+            "modalities",
         ):
             found |= {row["code"]: row["label"] for row in self.vocabulary[kind]}
         found |= {row["code"]: row["label"] for row in self.vocabulary["anaesthetics"]}
