@@ -106,6 +106,15 @@
     if (target.closest("[data-dialog-close]")) target.closest("dialog")?.close();
     if (target.closest("[data-toast-close]")) target.closest("[data-toast]")?.remove();
     if (target.closest("[data-print]")) window.print();
+    // Questions that can forbid the session are answered one by one; the others may be cleared together.
+    const rest = target.closest("[data-rest-clear]");
+    if (rest) {
+      const groups = document.querySelectorAll(`#${rest.dataset.restClear} [role=group]:not([data-one-by-one])`);
+      groups.forEach((group) => {
+        if (!group.querySelector("input:checked")) group.querySelector("input[value=clear]").checked = true;
+      });
+      rest.dispatchEvent(new Event("change", { bubbles: true }));
+    }
     const gone = target.closest("[data-remove]");
     if (gone) {
       const form = gone.closest("form");
@@ -150,13 +159,17 @@
     } else if (event.key === "Enter" && hits().length && !waiting) {
       // Enter takes the best hit, so that three letters and Enter open a patient.
       hits()[Math.max(chosen, 0)].click();
+    } else if (event.key === "Enter" && waiting) {
+      // Typed faster than the answer: its best hit opens as soon as it is there, never an older one.
+      wanted = true;
     } else return;
     event.preventDefault();
   });
-  // While an answer to newer letters is on its way, Enter goes to the full results instead of an old hit.
   let waiting = false;
+  let wanted = false;
   let slow;
   search?.addEventListener("input", () => {
+    wanted = false;
     waiting = true;
     if (!search.value.trim()) clearResults();
   });
@@ -173,6 +186,13 @@
     waiting = false;
     chosen = -1;
     if (!search.value.trim()) clearResults();
+    if (!wanted) return;
+    wanted = false;
+    if (hits().length) hits()[0].click();
+    else search.form?.requestSubmit();
+  });
+  search?.addEventListener("htmx:afterRequest", (event) => {
+    if (!event.detail.successful) waiting = wanted = false;
   });
 
   /* ---- shortcuts: an element says its key with data-key ---- */

@@ -1,0 +1,98 @@
+"""Chromium on the real server, with axe on every page and a count of clicks."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.clinic import PASSWORD
+
+# Playwright keeps an event loop in this thread; the tests ask the database from the same one on purpose.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = which("chromium") or which("chromium-browser") or which("google-chrome")
+    assert path and Path(path).exists(), "Chromium is missing: bin/test installs it"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Person:
+    """Somebody at a screen. `clicks` counts clicks and taps; keys are not counted."""
+
+    page: Page
+    base: str
+    clicks: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def sign_in(self, username: str) -> "Person":
+        self.page.goto(f"{self.base}/sign-in/")
+        self.page.fill("[name=username]", username)
+        self.page.fill("[name=password]", PASSWORD)
+        self.page.keyboard.press("Enter")
+        expect(self.page.locator(".app")).to_be_visible()
+        return self
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.base + path)
+
+    def click(self, what: Locator | str) -> None:
+        """One click or tap."""
+        locator = self.page.locator(what) if isinstance(what, str) else what
+        locator.click()
+        self.clicks += 1
+
+    def choose(self, selector: str, value: str) -> None:
+        """Choose from a list: counts as one."""
+        self.page.select_option(selector, value)
+        self.clicks += 1
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name).first
+
+    def accessible(self) -> None:
+        """No violation of WCAG 2.2 A and AA on this page."""
+        self.page.wait_for_load_state("networkidle")
+        found = Axe().run(self.page, options={"runOnly": {"type": "tag", "values": TAGS}})
+        told = [
+            f"{row['id']}: {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
+            for row in found.response["violations"]
+            for node in row["nodes"][:3]
+        ]
+        assert not told, f"{self.page.url}\n" + "\n".join(told)
+
+
+@pytest.fixture
+def person(chromium: Browser, live_server: Any) -> Iterator[Any]:
+    """`person()` opens a screen of its own; `person(820, 1180)` a tablet."""
+    contexts = []
+    people: list[Person] = []
+
+    def open_screen(width: int = 1440, height: int = 1000) -> Person:
+        context = chromium.new_context(viewport={"width": width, "height": height}, locale="en-GB")
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        one = Person(page, live_server.url)
+        # A refused style or script, or an error of ours, is a fault of the page.
+        page.on("console", lambda m: one.faults.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: one.faults.append(str(error)))
+        people.append(one)
+        return one
+
+    yield open_screen
+    for context in contexts:
+        context.close()
+    assert [f for one in people for f in one.faults if "422" not in f and "409" not in f] == []
