@@ -15,7 +15,7 @@ from aftercare.models import IssuedSheet
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.audit.actions import record_access
-from patients.queries import banner
+from patients.shell import banner_for
 from sessions.models import TreatmentRecord
 
 
@@ -51,7 +51,7 @@ def sheet(request: HttpRequest, number: int) -> HttpResponse:
     context = {
         "issued": found,
         "sheet": found.content,
-        "banner": banner(found.patient, timezone.localdate()),
+        "banner": banner_for(request, found.patient),
         "languages": actions.languages(),
     }
     return render(request, "aftercare/issued.html", context)

@@ -16,6 +16,7 @@ from patients import actions, queries, vocabulary
 from patients.forms import FACT_FORMS, ContactForm, ProfileForm
 from patients.models import Patient
 from patients.registry import TimelineEntry, chart_buttons, chart_panels, timeline_sources
+from patients.shell import banner_for
 
 PAGE = 25
 _KIND_WORDS = {
@@ -30,14 +31,6 @@ _KIND_WORDS = {
 
 def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
-
-
-def _banner(request: HttpRequest, patient: Patient) -> dict[str, Any]:
-    facts = queries.banner(patient, timezone.localdate())
-    if not has_permission(request.user, Permission.PROFILE_VIEW):
-        # The front desk books and greets: clinical facts are not theirs to read.
-        facts |= {"alerts": [], "weight_kg": None, "phototype": None}
-    return facts
 
 
 @require_GET
@@ -100,7 +93,7 @@ def chart(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "patients/chart.html",
         {
-            "patient": patient, "banner": _banner(request, patient), "clinical": clinical, "timeline": lines[:40],
+            "patient": patient, "banner": banner_for(request, patient), "clinical": clinical, "timeline": lines[:40],
             "panels": [{"template": template, **context} for template, context in panels],
             "buttons": [button for buttons in chart_buttons for button in buttons(request, patient)],
         },
@@ -133,7 +126,7 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
             return redirect("patients:profile" if what == "profile" else "patients:chart", pk)
     stored = Patient.objects.get(pk=pk)
     context: dict[str, Any] = {
-        "form": form, "patient": stored, "banner": _banner(request, stored), "title": title,
+        "form": form, "patient": stored, "banner": banner_for(request, stored), "title": title,
         "version": request.POST.get("version") if request.method == "POST" else stored.version,
     }  # fmt: skip
     if what == "profile":
@@ -194,7 +187,7 @@ def _list_answer(
     shown = next(row for row in fact_lists(patient) if row["kind"] == kind)
     if form is not None:
         shown["form"] = form
-    context = {"list": shown, "patient": patient, "error": error, "banner": _banner(request, patient)}
+    context = {"list": shown, "patient": patient, "error": error, "banner": banner_for(request, patient)}
     template = "patients/_list.html" if getattr(request, "htmx", False) else "patients/fact.html"
     return render(request, template, context, status=422 if form is not None or error else 200)
 

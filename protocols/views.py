@@ -18,7 +18,7 @@ from mesoclinic.audit.actions import record_access
 from patients.actions import PatientError
 from patients.actions import asked_none as mark_asked
 from patients.models import Patient
-from patients.queries import banner
+from patients.shell import banner_for
 from patients.views import fact_lists
 from protocols import actions, queries
 from protocols.catalogue import knowledge
@@ -82,7 +82,7 @@ def assess(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         record_access(by=_user(request), patient_id=pk, what="assessment")
     context = _asked(patient) | {
-        "patient": patient, "banner": banner(patient, today), "facts": facts, "wishes": wishes,
+        "patient": patient, "banner": banner_for(request, patient), "facts": facts, "wishes": wishes,
         "concerns": concerns, "fault": fault, "today": today,
         "more": len(concerns) < MAX_CONCERNS,
         "version": request.POST.get("version") or patient.version,
@@ -165,7 +165,7 @@ def _plan_page(
 ) -> HttpResponse:  # fmt: skip
     may_edit = has_permission(request.user, Permission.PLAN_EDIT)
     context = queries.plan_page(plan) | {
-        "plan": plan, "patient": plan.patient, "banner": banner(plan.patient, timezone.localdate()),
+        "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient),
         "editable": plan.status == TreatmentPlan.Status.DRAFT and may_edit, "fault": fault,
         "fault_path": fault_path, "typed": typed, "sign_error": sign_error, "reason": reason or {},
     }  # fmt: skip

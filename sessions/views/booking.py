@@ -19,7 +19,7 @@ from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.ui.forms import Col, DateInput, PickWidget, grid_helper
 from patients.models import Patient
-from patients.queries import banner
+from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.actions import booking as actions
 from sessions.models import Appointment, Location, Practitioner
@@ -160,7 +160,7 @@ def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data
         for p in Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
     }
     return {
-        "plan": plan, "patient": plan.patient, "banner": banner(plan.patient, timezone.localdate()), "course": course,
+        "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
         "location": location, "wish_text": text, "unknown": unknown, "understood": _understood(wish), "planned": planned,
         "options": [_told(option, i, location, plan, names) for i, option in enumerate(options)],
         "strip": _strip(options, planned, location, timezone.localdate()), "key": uuid.uuid4(),
@@ -322,7 +322,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
         )
     context = {
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
-        "banner": banner(patient, timezone.localdate()) if patient else None,
+        "banner": banner_for(request, patient) if patient else None,
         "recent": Patient.objects.order_by("-pk")[:8] if patient is None else [],
     }  # fmt: skip
     return render(request, "sessions/booking/single.html", context, status=409 if fault else 200)
@@ -359,7 +359,7 @@ def _appointment_page(
     htmx = getattr(request, "htmx", False)
     template = "sessions/booking/_appointment.html" if htmx else "sessions/booking/appointment.html"
     if not htmx:
-        context["banner"] = banner(found.patient, timezone.localdate())
+        context["banner"] = banner_for(request, found.patient)
     return render(request, template, context, status=status)
 
 
@@ -432,7 +432,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "appointment": found, "patient": found.patient, "days": days, "fault": fault, "day": day,
         "earlier": max(day - timedelta(days=7), timezone.localdate()), "later": day + timedelta(days=7),
-        "banner": banner(found.patient, timezone.localdate()), "location": location,
+        "banner": banner_for(request, found.patient), "location": location,
     }  # fmt: skip
     return render(request, "sessions/booking/move.html", context, status=409 if fault else 200)
 

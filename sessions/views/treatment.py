@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record_access
-from patients.queries import banner
+from patients.shell import banner_for
 from sessions.actions import treatment as actions
 from sessions.forms.treatment import CorrectionForm, TreatmentForm
 from sessions.models import Appointment, Lot, TreatmentRecord
@@ -67,7 +67,7 @@ def _page(
         "record": record,
         "form": form,
         "error": error,
-        "banner": banner(record.patient, timezone.localdate()),
+        "banner": banner_for(request, record.patient),
         "planned": planned,
         "planned_total": planned_total,
         "obstacles": obstacles,
@@ -95,7 +95,7 @@ def treatment(request: HttpRequest, pk: int) -> HttpResponse:
         record_access(by=user, patient_id=record.patient_id, what="treatment record")
         context = {
             "record": record,
-            "banner": banner(record.patient, timezone.localdate()),
+            "banner": banner_for(request, record.patient),
             "correction": CorrectionForm(),
             "newer": record.successors.first(),
             "sheet": record.sheets.first(),

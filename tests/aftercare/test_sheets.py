@@ -58,7 +58,13 @@ def text_of(sheet: IssuedSheet) -> str:
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("en", "Swelling of a leg"), ("es", "Hinchazón de una pierna"), ("de", "Schwellung eines Beines"), ("fr", "Gonflement d")]
+    ("language", "words"),
+    [
+        ("en", "Swelling of a leg"),
+        ("es", "Hinchazón de una pierna"),
+        ("de", "Schwellung eines Beines"),
+        ("fr", "Gonflement d"),
+    ],
 )
 def test_the_printed_sheet_says_what_was_done_whom_to_call_and_what_is_grave(
     record: TreatmentRecord, clinic: Clinic, language: str, words: str
