@@ -15,6 +15,7 @@ from mesoclinic.accounts.forms import UnlockForm
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record_access
+from mesoclinic.ui.middleware import typed
 from patients.actions import PatientError
 from patients.actions import asked_none as mark_asked
 from patients.models import Patient
@@ -252,7 +253,7 @@ def plan_edit(request: HttpRequest, pk: int) -> HttpResponse:
 def plan_answer(request: HttpRequest, pk: int) -> HttpResponse:
     """Write the reason to go on despite a warning."""
     found = _plan(pk)
-    key, reason = str(request.POST.get("key", ""))[:200], str(request.POST.get("reason", ""))
+    key, reason = typed(request, "key", 200), typed(request, "reason", 600)
     try:
         actions.answer_finding(plan=found, key=key, reason=reason, by=_user(request))
     except actions.PlanError as error:

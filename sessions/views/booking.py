@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.ui.forms import Col, DateInput, PickWidget, grid_helper
+from mesoclinic.ui.middleware import typed
 from patients.models import Patient
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
@@ -294,7 +295,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
         data = unpack(str(request.POST.get("slot", "")))
         if data.get("patient") != patient.pk:
             raise Http404("times of another patient")
-        note = str(request.POST.get("note", ""))[:300]
+        note = typed(request, "note", 300)
         kind = str(data.get("kind"))
         try:
             made = actions.book_single(
@@ -375,7 +376,7 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
             version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else None,
-            reason=str(request.POST.get("reason", ""))[:300],
+            reason=typed(request, "reason", 300),
         )  # fmt: skip
     except actions.BookingError as error:
         return _appointment_page(request, get_object_or_404(_appointments(), pk=pk), str(error), 409)
@@ -401,7 +402,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             moved = actions.move(
                 appointment=found, slot=data["slots"][0], by=_user(request), now=timezone.now(),
-                version=data.get("version"), reason=str(request.POST.get("reason", ""))[:300],
+                version=data.get("version"), reason=typed(request, "reason", 300),
             )  # fmt: skip
         except actions.BookingError as error:
             fault = str(error)

@@ -157,11 +157,15 @@ def test_a_list_costs_the_same_however_long_it_is(world: dict[str, Any], url: st
     assert cost() == before
 
 
-@pytest.mark.parametrize("path", ["/patients/{patient}/", "/plans/{plan}/book/", "/appointments/{appointment}/move/"])
+@pytest.mark.parametrize(
+    "path", ["/patients/{patient}/", "/plans/{plan}/book/", "/appointments/{appointment}/move/"]
+)
 def test_the_front_desk_reads_no_allergy_in_any_banner(world: dict[str, Any], path: str) -> None:
     client = Client()
     for who, seen in (("marta", False), ("roca", True)):
         client.force_login(getattr(world["clinic"], who))
-        world_path = path.format(**world).replace(f"/plans/{world['plan']}/book/", f"/plans/{world['plan']}/book/")
+        world_path = path.format(**world).replace(
+            f"/plans/{world['plan']}/book/", f"/plans/{world['plan']}/book/"
+        )
         text = client.get(world_path).content.decode()
         assert ("Lidocaine" in text) is seen
