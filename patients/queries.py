@@ -18,6 +18,8 @@ _DATES = (
     re.compile(r"^(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})$"),
     re.compile(r"^(?P<d>\d{1,2})[./-](?P<m>\d{1,2})[./-](?P<y>\d{4})$"),
 )
+#: Similar names that are ranked at most.
+CANDIDATES = 600
 #: A query longer than this is no name.
 MOST_CHARACTERS = 80
 
@@ -68,10 +70,25 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     found: dict[int, Patient] = {}
     if digits:
         found |= {p.pk: p for p in Patient.objects.filter(record_number__icontains=query)[:limit]}
+    # The words as typed come first: cheap even for a name that thousands share.
+    literal = Patient.objects.all()
+    for number, word in enumerate(query.split()[:6]):
+        name = f"word_{number}"
+        literal = literal.annotate(**{name: _NameKeyOf(Value(word), Value(""))}).filter(
+            name_key__contains=F(name)
+        )
+    for patient in literal.order_by("family_name", "given_name", "pk")[:limit]:
+        found.setdefault(patient.pk, patient)
+    if len(found) >= limit:
+        return list(found.values())[:limit]
+    # Then what sounds alike, ranked among the first candidates of the index only: the cost stays bounded.
     key = _NameKeyOf(Value(query), Value(""))
+    alike = (
+        Patient.objects.annotate(wanted=key).filter(name_key__trigram_word_similar=F("wanted"))
+        .order_by().values("pk")[:CANDIDATES]
+    )  # fmt: skip
     closest = (
-        Patient.objects.annotate(wanted=key)
-        .filter(name_key__trigram_word_similar=F("wanted"))
+        Patient.objects.filter(pk__in=alike)
         .annotate(closeness=TrigramWordSimilarity(key, "name_key"))  # type: ignore[arg-type]
         .order_by("-closeness", "family_name", "given_name", "pk")
     )

@@ -136,9 +136,7 @@ class Diary:
         return at >= len(spans) or spans[at].start >= end
 
 
-def _place(
-    diary: Diary, staff: Staff, visit: Visit, start: datetime, preferences: Preferences
-) -> Slot | None:
+def _place(diary: Diary, staff: Staff, visit: Visit, start: datetime, misses: int) -> Slot | None:
     end = start + timedelta(minutes=visit.minutes)
     if not diary.free(("practitioner", staff.key), start, end) or not diary.free(("patient", 0), start, end):
         return None
@@ -165,17 +163,19 @@ def _place(
         )
         if device is None:
             return None
-    local, local_end = start.astimezone(diary.zone), end.astimezone(diary.zone)
-    return Slot(
-        visit.key, visit.number, start, end, staff.key, room, device, preferences.misses(local, local_end)
-    )
+    return Slot(visit.key, visit.number, start, end, staff.key, room, device, misses)
 
 
-def _starts(span: Span, minutes: int) -> Iterable[datetime]:
-    start = span.start
-    while start + timedelta(minutes=minutes) <= span.end:
-        yield start
+def _starts(span: Span, minutes: int, zone: ZoneInfo) -> Iterable[tuple[datetime, datetime]]:
+    """(instant, wall clock) of every start on the grid that leaves room for the visit."""
+    start, local = span.start, span.start.astimezone(zone)
+    length = timedelta(minutes=minutes)
+    # Adding on the wall clock is exact and fast unless the clock changes inside the span.
+    steady = local.utcoffset() == span.end.astimezone(zone).utcoffset()
+    while start + length <= span.end:
+        yield start, local
         start += GRID
+        local = local + GRID if steady else start.astimezone(zone)
 
 
 def find_slots(
@@ -189,14 +189,18 @@ def find_slots(
         day = span.start.astimezone(diary.zone).date()
         if not first <= day <= last:
             continue
-        for start in _starts(span, visit.minutes):
+        length = timedelta(minutes=visit.minutes)
+        for start, local in _starts(span, visit.minutes, diary.zone):
             if start < now:
                 continue
             known = best.get(day)
             if known is not None and known.misses == 0:
                 break
-            slot = _place(diary, staff, visit, start, preferences)
-            if slot is not None and (known is None or slot.misses < known.misses):
+            misses = preferences.misses(local, local + length)
+            if known is not None and misses >= known.misses:
+                continue
+            slot = _place(diary, staff, visit, start, misses)
+            if slot is not None:
                 best[day] = slot
     return best
 
@@ -329,9 +333,9 @@ def find_all_slots(
             day = span.start.astimezone(diary.zone).date()
             if day not in found:
                 continue
-            for start in _starts(span, visit.minutes):
+            for start, _local in _starts(span, visit.minutes, diary.zone):
                 if start >= now and start not in found[day]:
-                    slot = _place(diary, staff, visit, start, Preferences())
+                    slot = _place(diary, staff, visit, start, 0)
                     if slot is not None:
                         found[day][start] = slot
     return {day: [slots[start] for start in sorted(slots)] for day, slots in found.items()}
