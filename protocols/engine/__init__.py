@@ -4,7 +4,21 @@
 """
 
 from protocols.engine.case import Case, CaseFaults, parse
+from protocols.engine.following import FollowUp, parse_follow_up
 from protocols.engine.knowledge import Knowledge, KnowledgeError, load
 from protocols.engine.proposing import Proposal, propose
+from protocols.engine.replan import replan
 
-__all__ = ["Case", "CaseFaults", "Knowledge", "KnowledgeError", "Proposal", "load", "parse", "propose"]
+__all__ = [
+    "Case",
+    "CaseFaults",
+    "FollowUp",
+    "Knowledge",
+    "KnowledgeError",
+    "Proposal",
+    "load",
+    "parse",
+    "parse_follow_up",
+    "propose",
+    "replan",
+]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -28,14 +29,14 @@ class Comfort:
         return self.grams * Decimal(knowledge.tables["creams"][self.product]["mg_per_g"])
 
 
-def limit_mg(case: Case, outcome: Outcome, knowledge: Knowledge) -> Decimal:
-    """E may be at most min(4.5 mg/kg, 300 mg), halved by R33 and R35, less what was given today."""
+def limit_mg(case: Case, outcome: Outcome, knowledge: Knowledge, on: date) -> Decimal:
+    """E may be at most min(4.5 mg/kg, 300 mg), halved by R33 and R35, less what the 24 hours before `on` had."""
     row = knowledge.tables["lidocaine"]
     weight = case.weight_kg or Decimal(knowledge.tables["unknown_weight_kg"]["value"])
     limit = min(Decimal(row["mg_per_kg"]) * weight, Decimal(row["max_mg"])) * outcome.factor
     for fact in case.facts.get("given") or ():
         if fact.code in {"lidocaine", "procaine"} and fact.day("date") is not None and fact.get("dose_mg"):
-            days = (case.today - fact.day("date")).days  # type: ignore[operator]
+            days = (on - fact.day("date")).days  # type: ignore[operator]
             if 0 <= days <= 1:
                 limit -= Decimal(str(fact.get("dose_mg")))
     return max(Decimal(0), limit)

@@ -81,14 +81,14 @@ def session_dict(
     least, target, most = course.interval
     window = (
         {"earliest": 0, "target": 0, "latest": knowledge.tables["first_session_latest_days"]["days"]}
-        if index == 0
+        if index == 0 and course.first_number == 1
         else {"earliest": least, "target": target, "latest": most}
     )
     if course.windows:
         window = dict(zip(("earliest", "target", "latest"), course.windows[index], strict=True))
     strongest = max(chosen, key=lambda comfort: comfort.need)
     return {
-        "number": index + 1,
+        "number": index + course.first_number,
         "window_days": window,
         "volume_ml": number(sum((p.candidate.volume_ml for p in parts), Decimal(0))),
         "downtime_hours": max(p.candidate.downtime_hours for p in parts),
@@ -102,19 +102,23 @@ def session_dict(
 
 def course_dict(course: Course, case: Case, knowledge: Knowledge) -> dict[str, Any]:
     """A whole course."""
+    followed = course.followed
+    if not course.members:
+        return _ended_dict(course)
     first = course.members[0].candidate
     review = knowledge.tables["review"]
     days = knowledge.indications[first.indication]["review_after_days"]
-    total = len(course.sessions)
+    total = course.first_number - 1 + len(course.sessions)
     reviews: list[dict[str, Any]] = []
     if days:
         reviews = [{"after_session": None, "after_days": day, "rule": review["text"]} for day in days]
-    elif total > review["after_session"]:
+    elif course.first_number <= review["after_session"] < total:
         reviews.append({"after_session": review["after_session"], "after_days": None, "rule": review["text"]})
     reviews.append({"after_session": total, "after_days": None, "rule": review["last"]})
     maintenance = knowledge.indications[first.indication]["maintenance"]
+    concerns = dict.fromkeys(code for member in course.members for code in member.concerns)
     return {
-        "concerns": list(dict.fromkeys(code for member in course.members for code in member.concerns)),
+        "concerns": list(followed.concerns if followed else concerns),
         "protocol": " + ".join(
             dict.fromkeys(f"{m.candidate.indication}, {m.candidate.modality}" for m in course.members)
         ),
@@ -126,4 +130,31 @@ def course_dict(course: Course, case: Case, knowledge: Knowledge) -> dict[str, A
         "review": reviews,
         "maintenance": None if first.cocktail == "CK-FAT-1" else dict(maintenance),
         "why": [step.to_dict() for step in course.steps],
+    } | (_followed_dict(course) if followed else {})
+
+
+def _followed_dict(course: Course) -> dict[str, Any]:
+    """What a replan adds to a course: the decision, all sessions, the difference to the plan before."""
+    followed = course.followed
+    assert followed is not None
+    return {
+        "decision": followed.decision,
+        "sessions_done": followed.done,
+        "sessions_total": followed.done + len(course.sessions),
+        "changes": list(followed.changes),
     }
+
+
+def _ended_dict(course: Course) -> dict[str, Any]:
+    """A course with no session to come."""
+    assert course.followed is not None
+    return {
+        "concerns": list(course.followed.concerns),
+        "protocol": None,
+        "start_earliest": course.start_earliest.isoformat(),
+        "interval_days": dict(zip(("min", "target", "max"), course.interval, strict=True)),
+        "sessions": [],
+        "review": [],
+        "maintenance": None,
+        "why": [step.to_dict() for step in course.steps],
+    } | _followed_dict(course)

@@ -90,8 +90,10 @@ def needling_downtime(depth: Decimal, knowledge: Knowledge) -> int:
     return int(row_for(knowledge.tables["needling_downtime"], depth)["hours"])
 
 
-def agent_limits(agent: str, case: Case, knowledge: Knowledge) -> tuple[Decimal | None, Decimal | None]:
-    """(mg, mL) allowed in one session: the strictest of the session and the weight limit."""
+def agent_limits(
+    agent: str, case: Case, knowledge: Knowledge, on: date | None = None
+) -> tuple[Decimal | None, Decimal | None]:
+    """(mg, mL) allowed in one session on a day: the session and the weight limit, less what that day already had."""
     row = knowledge.agents[agent]
     limit = Decimal(row["max_mg_per_session"]) if row["max_mg_per_session"] is not None else None
     if row["max_mg_per_kg"]:
@@ -99,9 +101,9 @@ def agent_limits(agent: str, case: Case, knowledge: Knowledge) -> tuple[Decimal 
         by_weight = Decimal(row["max_mg_per_kg"]) * weight
         limit = by_weight if limit is None else min(limit, by_weight)
     millilitres = Decimal(row["max_ml_per_session"]) if row["max_ml_per_session"] is not None else None
-    # What was given on the same day counts against the day's limit.
+    # What is given on the same day, in whatever course, counts against the day's limit.
     for fact in case.facts.get("given") or ():
-        if fact.code == agent and fact.day("date") == case.today:
+        if fact.code == agent and fact.day("date") == (on or case.today):
             if limit is not None and fact.get("dose_mg") is not None:
                 limit = max(Decimal(0), limit - Decimal(str(fact.get("dose_mg"))))
             if millilitres is not None and fact.get("volume_ml") is not None:
@@ -148,6 +150,7 @@ def sized(
     replaced: dict[str, str],
     case: Case,
     knowledge: Knowledge,
+    on: date | None = None,
 ) -> tuple[Component, ...]:
     """The components at a volume, in order of drawing up; replaced agents are saline. Doses are rounded down."""
     parts = [
@@ -166,7 +169,7 @@ def sized(
         exact = ml * factor
         share = left if index == len(parts) - 1 else exact.quantize(Decimal("0.0001"))
         left -= share
-        limit_mg, limit_ml = agent_limits(agent, case, knowledge)
+        limit_mg, limit_ml = agent_limits(agent, case, knowledge, on)
         dose = (exact * Decimal(mg_per_ml)).quantize(_CENT, ROUND_DOWN) if mg_per_ml else None
         made.append(
             Component(agent, Decimal(mg_per_ml) if mg_per_ml else None, share, dose, limit_mg, limit_ml)
@@ -328,7 +331,9 @@ def build(
     if volume > most:
         volume = most
         notes.append(("R60", f"Volume is held at {number_words(most)} mL, the most for this area."))
-    factor = limit_factor(sized(row, volume, replaced, case, knowledge))
+    used = frozenset(replaced.get(part["agent"], part["agent"]) for part in row["components"])
+    free, _waits = free_from(case, assessed, modality, used, knowledge)
+    factor = limit_factor(sized(row, volume, replaced, case, knowledge, free))
     if factor <= 0:
         return Refusal(name, ("R60",), "The day's limit of an agent is already used up.")
     if factor < 1:
@@ -399,10 +404,10 @@ def _shaped(
             notes = (*notes, (capped_by, f"Needling depth is held at {number_words(depth)} mm."))
         hours = needling_downtime(depth, knowledge)
         zones = zone_depths(concern.area, depth, knowledge)
-    components = sized(row, volume, replaced, case, knowledge)
-    agents = frozenset(c.agent for c in components)
+    agents = frozenset(replaced.get(part["agent"], part["agent"]) for part in row["components"])
     interval, own_row = interval_for(concern.indication, modality, depth, agents, knowledge)
     free, waits = free_from(case, assessed, modality, agents, knowledge)
+    components = sized(row, volume, replaced, case, knowledge, free)
     return Candidate(
         concern=assessed.code,
         indication=concern.indication,
@@ -456,3 +461,65 @@ def shallower(candidate: Candidate, knowledge: Knowledge) -> list[Candidate]:
                 )
             )
     return found
+
+
+def with_volume(candidate: Candidate, volume: Decimal, case: Case, knowledge: Knowledge) -> Candidate:
+    """The candidate at another volume (mL): doses and points follow; what saline replaces stays replaced."""
+    if volume == candidate.volume_ml:
+        return candidate
+    row = knowledge.cocktails[candidate.cocktail]
+    used = {part.agent for part in candidate.components}
+    replaced = {part["agent"]: "saline" for part in row["components"][1:] if part["agent"] not in used}
+    return replace(
+        candidate,
+        volume_ml=volume,
+        components=sized(dict(row), volume, replaced, case, knowledge, candidate.free_from),
+        points=int(volume / candidate.ml_per_point) if candidate.ml_per_point else None,
+    )
+
+
+def with_depth(candidate: Candidate, depth: Decimal, knowledge: Knowledge) -> Candidate:
+    """The candidate at another depth (mm): zones and downtime of needling follow. A jet has no depth."""
+    if candidate.modality == JET or depth == candidate.depth_mm:
+        return candidate
+    if candidate.modality != NEEDLING:
+        return replace(candidate, depth_mm=depth)
+    cap = Decimal(knowledge.areas[candidate.area]["needling_cap_mm"])
+    return replace(
+        candidate,
+        depth_mm=depth,
+        zones=zone_depths(candidate.area, depth, knowledge),
+        downtime_hours=needling_downtime(min(depth, cap), knowledge),
+    )
+
+
+def recovery_days(
+    modality: str,
+    depth: Decimal | None,
+    cocktail: str,
+    to_modality: str,
+    to_depth: Decimal | None,
+    knowledge: Knowledge,
+) -> int:
+    """Days between two of our own sessions in one area. Source: REFERENCE.md §8.3."""
+    table = knowledge.tables["recovery_days"]
+    classes = table["classes"]
+    if cocktail == "CK-FAT-1":
+        before = "dc"
+    elif modality == JET:
+        before = "needle-free"
+    elif modality == NEEDLING:
+        deep = depth or Decimal(0)
+        if deep <= Decimal(classes["needling_fine_up_to_mm"]):
+            before = "needling-fine"
+        elif deep <= Decimal(classes["needling_medium_up_to_mm"]):
+            before = "needling-medium"
+        else:
+            before = "needling-deep"
+    else:
+        shallow = depth is None or depth <= Decimal(classes["syringe_shallow_up_to_mm"])
+        before = "syringe-shallow" if shallow else "syringe-deep"
+    if to_modality == NEEDLING:
+        fine = (to_depth or Decimal(0)) <= Decimal(classes["needling_fine_up_to_mm"])
+        return int(table[before]["needling-fine" if fine else "needling-deep"])
+    return int(table[before][to_modality])

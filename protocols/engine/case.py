@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import jsonschema
+from referencing import Registry, Resource
 
 
 class CaseFaults(Exception):
@@ -114,11 +114,23 @@ LISTS = {
 }
 
 
-@lru_cache(maxsize=4)
-def _validator(key: str) -> jsonschema.Draft202012Validator:
-    import json
+#: Validators by the identity of their schema, which is kept so that the identity stays its own.
+_VALIDATORS: dict[int, tuple[Mapping[str, Any], jsonschema.Draft202012Validator]] = {}
 
-    return jsonschema.Draft202012Validator(json.loads(key))
+
+def _validator(
+    schema: Mapping[str, Any], referred: Mapping[str, Any] | None
+) -> jsonschema.Draft202012Validator:
+    known = _VALIDATORS.get(id(schema))
+    if known is None:
+        registry: Registry[Any] = Registry()
+        if referred is not None:
+            registry = registry.with_resource("case.schema.json", Resource.from_contents(dict(referred)))
+        if len(_VALIDATORS) > 64:
+            _VALIDATORS.clear()
+        known = (schema, jsonschema.Draft202012Validator(dict(schema), registry=registry))
+        _VALIDATORS[id(schema)] = known
+    return known[1]
 
 
 def _path(parts: Any) -> str:
@@ -128,11 +140,12 @@ def _path(parts: Any) -> str:
     return text
 
 
-def _schema_faults(data: object, schema: Mapping[str, Any]) -> list[tuple[str, str]]:
-    import json
-
+def schema_faults(
+    data: object, schema: Mapping[str, Any], referred: Mapping[str, Any] | None = None
+) -> list[tuple[str, str]]:
+    """Every fault of the shape with its path. `referred` is the case schema where `schema` points to it."""
     faults = []
-    for error in _validator(json.dumps(schema)).iter_errors(data):
+    for error in _validator(schema, referred).iter_errors(data):
         deepest = jsonschema.exceptions.best_match(error.context) if error.context else None
         told = (
             deepest
@@ -156,7 +169,8 @@ def _dates(node: object, path: str, found: list[tuple[str, str, str]]) -> None:
             _dates(value, f"{path}[{index}]", found)
 
 
-def _semantic_faults(data: dict[str, Any]) -> list[tuple[str, str]]:
+def semantic_faults(data: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the schema can't say of a case: days of no calendar or ahead of today, doubled concerns."""
     faults: list[tuple[str, str]] = []
     found: list[tuple[str, str, str]] = []
     _dates(data, "$", found)
@@ -195,13 +209,18 @@ def parse(data: object, schema: Mapping[str, Any]) -> Case:
 
     Raises CaseFaults with every fault and its JSON path.
     """
-    faults = _schema_faults(data, schema)
+    faults = schema_faults(data, schema)
     if faults:
         raise CaseFaults(faults)
     assert isinstance(data, dict)
-    faults = _semantic_faults(data)
+    faults = semantic_faults(data)
     if faults:
         raise CaseFaults(faults)
+    return build_case(data)
+
+
+def build_case(data: Mapping[str, Any]) -> Case:
+    """A case from data that is known to be valid."""
     patient = data["patient"]
     return Case(
         today=date.fromisoformat(data["today"]),

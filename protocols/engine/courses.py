@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from protocols.engine.anaesthesia import Comfort, choose, infiltrated_mg, limit_mg
-from protocols.engine.candidates import Candidate
+from protocols.engine.candidates import Candidate, recovery_days
 from protocols.engine.case import Case
 from protocols.engine.effects import Outcome
 from protocols.engine.knowledge import Knowledge
@@ -58,6 +58,18 @@ class Course:
     start_earliest: date
     own_row: bool = False
     windows: tuple[tuple[int, int, int], ...] = ()  # by session, as the physician set them
+    first_number: int = 1  # of the first session still to come
+    followed: "Followed | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What a replan decided about a course that is under way."""
+
+    decision: str  # continue, adjust, hold, extend, stop, complete, close
+    done: int
+    concerns: tuple[str, ...]
+    changes: tuple[dict[str, Any], ...]
 
 
 def alone(planned: Planned, *, start: date) -> Course:
@@ -77,7 +89,7 @@ def _overlap(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int
     return (least, target, most) if least <= target <= most else None
 
 
-def _strictest(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
+def strictest(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, int]:
     least, target = max(a[0], b[0]), max(a[1], b[1])
     target = max(target, least)
     return (least, target, max(min(a[2], b[2]), target))
@@ -140,7 +152,7 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
                     f"{a.cocktail} treats both concerns in one part; the more severe band counts.",
                 )
                 return [
-                    Course((merged,), _strictest(a.interval, b.interval), ((merged,),) * count, steps, begin)
+                    Course((merged,), strictest(a.interval, b.interval), ((merged,),) * count, steps, begin)
                 ]
         if a.band == b.band == "severe":
             return _separate(
@@ -150,13 +162,12 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
                 "both are severe, and alternating would give each only three sessions",
                 start,
             )
-        interval = _strictest(a.interval, b.interval)
+        interval = strictest(a.interval, b.interval)
         rule = "M2" if a.modality == b.modality else "M3"
         if rule == "M3":
-            gaps = knowledge.tables["recovery_days"]
             least = max(
-                gaps.get(f"{a.modality}>{b.modality}", 14),
-                gaps.get(f"{b.modality}>{a.modality}", 14),
+                recovery_days(a.modality, a.depth_mm, a.cocktail, b.modality, b.depth_mm, knowledge),
+                recovery_days(b.modality, b.depth_mm, b.cocktail, a.modality, a.depth_mm, knowledge),
                 interval[0],
             )
             interval = (least, max(interval[1], least), max(interval[2], least, interval[1]))
@@ -234,7 +245,8 @@ def comforts(
     parts: tuple[Planned, ...], case: Case, knowledge: Knowledge
 ) -> tuple[list[Comfort], Decimal, Decimal]:
     """(comfort of each part, E in mg, its limit): cream of the later parts is cut so that the sum fits."""
-    limit = min((limit_mg(case, p.outcome, knowledge) for p in parts), default=Decimal(0))
+    on = max((p.candidate.free_from for p in parts), default=case.today)
+    limit = min((limit_mg(case, p.outcome, knowledge, on) for p in parts), default=Decimal(0))
     used = infiltrated_mg(p.candidate for p in parts)
     fraction = Decimal(knowledge.tables["lidocaine"]["topical_fraction"])
     found: list[Comfort] = []

@@ -12,7 +12,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-FILES = ("version", "vocabulary", "agents", "cocktails", "indications", "areas", "tables", "scales", "rules")
+FILES = (
+    "version",
+    "vocabulary",
+    "agents",
+    "cocktails",
+    "indications",
+    "areas",
+    "tables",
+    "scales",
+    "rules",
+    "adverse_events",
+)
+SCHEMAS = ("case.schema", "replan.schema")
 GRADES = frozenset("ABCSK")
 
 
@@ -38,7 +50,9 @@ class Knowledge:
     tables: Mapping[str, Any]
     scales: Mapping[str, Mapping[str, Any]]
     rules: Mapping[str, Mapping[str, Any]]
+    adverse_events: Mapping[str, Mapping[str, Any]]
     schema: Mapping[str, Any]
+    replan_schema: Mapping[str, Any]
 
     @cached_property
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
@@ -98,7 +112,7 @@ class Knowledge:
 def _read(folder: Path, faults: list[str]) -> tuple[dict[str, Any], str]:
     data: dict[str, Any] = {}
     digest = hashlib.sha256()
-    for name in (*FILES, "case.schema"):
+    for name in (*FILES, *SCHEMAS):
         path = folder / f"{name}.json"
         try:
             text = path.read_bytes()
@@ -161,6 +175,7 @@ def _check(data: dict[str, Any], faults: list[str]) -> None:
     for name, key in (("agents", "code"), ("cocktails", "code"), ("indications", "code"), ("areas", "code")):
         _check_graded(name, data[name], key, faults)
     _check_graded("scales", data["scales"], "code", faults)
+    _check_graded("adverse_events", data["adverse_events"], "code", faults)
     _check_graded("rules", data["rules"], "id", faults)
     known = {row["code"] for row in data["vocabulary"]["agents"]}
     for row in data["agents"]:
@@ -205,7 +220,9 @@ def load(folder: Path) -> Knowledge:
         tables=data["tables"],
         scales=by_code("scales"),
         rules=by_code("rules", "id"),
+        adverse_events=by_code("adverse_events"),
         schema=data["case.schema"],
+        replan_schema=data["replan.schema"],
     )
     # A condition that the engine does not understand is a fault of the file, found here and not at a patient.
     from protocols.engine.rules import compile_rules

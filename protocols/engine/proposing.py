@@ -179,7 +179,7 @@ def _alternatives(chosen: Chosen, courses: Sequence[Course], today: date) -> lis
     return found
 
 
-def _declined(chosen: Iterable[Chosen], blocked: Sequence[Finding]) -> list[dict[str, Any]]:
+def declined_rows(chosen: Iterable[Chosen], blocked: Sequence[Finding]) -> list[dict[str, Any]]:
     rows = []
     for one in chosen:
         rules = list(dict.fromkeys(rule for rule, _text in one.declined)) or [f.rule for f in blocked]
@@ -231,16 +231,28 @@ class Survey:
     courses: tuple[Course, ...]
     added: tuple[Option, ...]
     refused: tuple[dict[str, Any], ...]
+    extra: tuple[Course, ...]  # the physician's own additions, at the end of `courses`
+    # What a replan found about the courses under way.
+    said: tuple[Finding, ...] = ()
+    ended: tuple[dict[str, Any], ...] = ()
+    settled: tuple[str, date | None] | None = None
 
 
 def survey(
-    case: Case, knowledge: Knowledge, today: date, wanted: Mapping[str, tuple[str, str]] | None = None
+    case: Case,
+    knowledge: Knowledge,
+    today: date,
+    wanted: Mapping[str, tuple[str, str]] | None = None,
+    before: Outcome | None = None,
 ) -> Survey:
-    """Apply the rules, choose for each concern, lay out the courses. `wanted`: (modality, cocktail) by concern."""
+    """Apply the rules, choose for each concern, lay out the courses.
+
+    `wanted`: (modality, cocktail) by concern. `before`: effects that hold already, such as those of adverse events.
+    """
     case = replace(case, today=today)
     clauses = by_level(knowledge)
     base = Scene(case, today, knowledge)
-    plan = Outcome()
+    plan = before.copy() if before else Outcome()
     apply(clauses["plan"], base, plan)
     wanted = wanted or {}
     chosen = [choose(c, case, plan, knowledge, clauses, wanted.get(c.code)) for c in case.concerns]
@@ -258,7 +270,7 @@ def survey(
         case=case, clauses=clauses, base=base, plan=plan, chosen=tuple(chosen), planned=tuple(planned),
         later=tuple(later), start=start, until=until, unknown=unknown, missing=tuple(missing),
         blocks=tuple(blocks), courses=(*_courses(planned, start, knowledge), *extra), added=tuple(added),
-        refused=tuple(refused),
+        refused=tuple(refused), extra=tuple(extra),
     )  # fmt: skip
 
 
@@ -276,7 +288,7 @@ def _course_findings(found: Survey, courses: Sequence[Course], knowledge: Knowle
 def answer(found: Survey, courses: Sequence[Course], knowledge: Knowledge) -> Proposal:
     """The proposal for courses laid out from a survey, as they are or as the physician changed them."""
     case, plan, chosen, blocks, until = found.case, found.plan, found.chosen, found.blocks, found.until
-    findings = [*plan.findings, *(finding for one in chosen for finding in one.findings)]
+    findings = [*found.said, *plan.findings, *(finding for one in chosen for finding in one.findings)]
     findings += [finding for option in found.added for finding in option.outcome.findings]
     findings += _course_findings(found, courses, knowledge)
     scenes = [
@@ -301,11 +313,13 @@ def answer(found: Survey, courses: Sequence[Course], knowledge: Knowledge) -> Pr
         status = "deferred"
     else:
         status, until = "proposed", None
+    if found.settled is not None:
+        status, until = found.settled
     return Proposal(
         status=status,
         defer_until=until,
         courses=tuple(course_dict(course, case, knowledge) for course in courses),
-        declined=tuple(_declined(declined, blocks)),
+        declined=found.ended if found.settled is not None else tuple(declined_rows(declined, blocks)),
         findings=_ordered(told, knowledge),
         alternatives=tuple(row for one in found.planned for row in _alternatives(one, courses, case.today)),
         not_chosen=(

@@ -18,9 +18,8 @@ from protocols.engine.candidates import (
     NEEDLING,
     Candidate,
     area_max_ml,
-    needling_downtime,
-    sized,
-    zone_depths,
+    with_depth,
+    with_volume,
 )
 from protocols.engine.case import Case
 from protocols.engine.courses import Course, Planned, comforts
@@ -176,26 +175,10 @@ def _edited(
     volume = edits.values.get((*at, "volume_ml"))
     depth = edits.values.get((*at, "depth_mm"))
     grams = edits.values.get((*at, "grams"))
-    if volume is not None and volume != candidate.volume_ml:
-        row = knowledge.cocktails[candidate.cocktail]
-        used = {part.agent for part in candidate.components}
-        replaced = {part["agent"]: "saline" for part in row["components"][1:] if part["agent"] not in used}
-        points = int(volume / candidate.ml_per_point) if candidate.ml_per_point else None
-        candidate = replace(
-            candidate,
-            volume_ml=volume,
-            components=sized(dict(row), volume, replaced, case, knowledge),
-            points=points,
-        )
-    if depth is not None and candidate.modality != JET and depth != candidate.depth_mm:
-        candidate = replace(candidate, depth_mm=depth)
-        if candidate.modality == NEEDLING:
-            cap = Decimal(knowledge.areas[candidate.area]["needling_cap_mm"])
-            candidate = replace(
-                candidate,
-                zones=zone_depths(candidate.area, depth, knowledge),
-                downtime_hours=needling_downtime(min(depth, cap), knowledge),
-            )
+    if volume is not None:
+        candidate = with_volume(candidate, volume, case, knowledge)
+    if depth is not None:
+        candidate = with_depth(candidate, depth, knowledge)
     if candidate is planned.candidate and grams is None:
         return planned
     return replace(planned, candidate=candidate, grams=grams)
@@ -216,6 +199,8 @@ def _resized(course: Course, count: int | None) -> tuple[tuple[Planned, ...], ..
 
 
 def _with_edits(index: int, course: Course, edits: Edits, case: Case, knowledge: Knowledge) -> Course:
+    if not course.sessions:
+        return course
     rows = _resized(course, edits.sessions.get(index))
     kept: list[Planned] = []
     sessions = []
@@ -229,6 +214,8 @@ def _with_edits(index: int, course: Course, edits: Edits, case: Case, knowledge:
             made.append(same or one)
         sessions.append(tuple(made))
     first = (0, 0, int(knowledge.tables["first_session_latest_days"]["days"]))
+    if course.windows:
+        first = course.windows[0]
     windows = tuple(
         edits.windows.get((index, n), first if n == 0 else course.interval) for n in range(len(sessions))
     )
@@ -311,7 +298,7 @@ def _limit_fault(limit: Limit, course: Course, knowledge: Knowledge) -> Fault:
         rule = "R51"
     of_agent = "session" in limit.label or limit.label == "Volume of the visit" or limit.unit == "mg"
     message = (
-        f"Session {int(number_) + 1}: {limit.label} {number_words(limit.value)} {limit.unit} "
+        f"Session {int(number_) + course.first_number}: {limit.label} {number_words(limit.value)} {limit.unit} "
         f"is above {number_words(limit.limit)} {limit.unit}."
     )
     remedy = (
@@ -333,7 +320,7 @@ def _point_faults(index: int, course: Course, knowledge: Knowledge) -> Iterator[
                     _block(
                         "R60",
                         candidate.concern,
-                        f"Session {number_ + 1}: {candidate.points} points are above {most}.",
+                        f"Session {number_ + course.first_number}: {candidate.points} points are above {most}.",
                         "Lower the volume.",
                         knowledge,
                     ),
@@ -348,11 +335,12 @@ def _window_faults(index: int, course: Course, edits: Edits, knowledge: Knowledg
     scope = course.members[0].candidate.concern
     for number_, (earliest, _t, latest) in enumerate(course.windows):
         path = f"{index}.{number_}.window"
-        if number_ > 0 and earliest < least:
-            text = f"Session {number_ + 1} may come {earliest} days after the one before; at least {least} must pass."
+        follows = number_ > 0 or course.first_number > 1
+        if follows and earliest < least:
+            text = f"Session {number_ + course.first_number} may come {earliest} days after the one before; at least {least} must pass."
             yield Fault(_block("R57", scope, text, f"Set {least} days or more.", knowledge), path, str(least))
-        elif number_ > 0 and latest > most and (index, number_) in edits.windows:
-            text = f"Session {number_ + 1} may wait {latest} days; the course is planned for {most} at most."
+        elif follows and latest > most and (index, number_) in edits.windows:
+            text = f"Session {number_ + course.first_number} may wait {latest} days; the course is planned for {most} at most."
             yield Fault(
                 _block("R57", scope, text, f"Set {most} days or write why.", knowledge, level="warn"),
                 path,
@@ -365,8 +353,9 @@ def _count_faults(
 ) -> Iterator[Fault]:
     """More or fewer sessions than the evidence: a reason; above the label's lifetime number: a block (R81)."""
     count = edits.sessions.get(index)
-    if count is None:
+    if count is None or not course.members:
         return
+    count += course.first_number - 1
     first = course.members[0].candidate
     path = f"{index}.sessions"
     if first.cocktail == "CK-FAT-1":
@@ -381,7 +370,9 @@ def _count_faults(
             )
             return
     limits = knowledge.tables["sessions_range"]
-    if not limits["min"] <= count <= limits["max"] and count != len(found.courses[index].sessions):
+    if not limits["min"] <= count <= limits["max"] and edits.sessions[index] != len(
+        found.courses[index].sessions
+    ):
         text = f"{count} sessions: a course has {limits['min']} to {limits['max']}."
         remedy = f"Plan {limits['min']} to {limits['max']}, or write why."
         yield Fault(_block("R81", first.concern, text, remedy, knowledge, level="warn"), path, None)
@@ -411,7 +402,11 @@ def recheck(case: Case, knowledge: Knowledge, today: date, edits: Edits) -> Rech
     Pure and total: an edit that passes a limit is laid out as typed and answered by a block, never changed silently.
     Edits of sessions or parts that do not exist (any more) are left out.
     """
-    found = survey(case, knowledge, today, edits.choice)
+    return recheck_survey(survey(case, knowledge, today, edits.choice), knowledge, edits)
+
+
+def recheck_survey(found: Survey, knowledge: Knowledge, edits: Edits) -> Rechecked:
+    """The same for courses laid out before: those of a proposal or of a replan."""
     courses = tuple(
         _with_edits(index, course, edits, found.case, knowledge) for index, course in enumerate(found.courses)
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from protocols.engine import Knowledge, parse, propose
+from protocols.engine import Knowledge, parse, parse_follow_up, propose, replan
 from tests.engine.compare import faults_of
 
 CASES = Path(__file__).parent.parent / "cases"
@@ -17,11 +17,12 @@ def _cases() -> list[Any]:
     found = []
     for path in sorted(CASES.glob("*.json")):
         data = json.loads(path.read_text())
-        variants = [{"case": data.get("case"), "expect": data["expect"], "replan": "case" not in data}]
+        kind = "case" if "case" in data else "replan"
+        variants = [{"kind": kind, "input": data[kind], "expect": data["expect"]}]
         for variant in data.get("variants", []):
-            case = copy.deepcopy(data.get("case"))
+            changed = copy.deepcopy(data[kind])
             for pointer, value in variant["set"].items():
-                node = case
+                node = changed
                 *way, last = pointer.strip("/").split("/")
                 for step in way:
                     node = node[int(step)] if isinstance(node, list) else node[step]
@@ -29,27 +30,20 @@ def _cases() -> list[Any]:
                     node[int(last)] = value
                 else:
                     node[last] = value
-            variants.append({"case": case, "expect": variant["expect"], "replan": "case" not in data})
+            variants.append({"kind": kind, "input": changed, "expect": variant["expect"]})
         for number, one in enumerate(variants):
-            marks = (
-                [
-                    pytest.mark.xfail(
-                        strict=True, reason="the replan is not built yet", raises=NotImplementedError
-                    )
-                ]
-                if one["replan"]
-                else []
-            )
-            found.append(pytest.param(one, id=f"{path.stem}{f'-{number}' if number else ''}", marks=marks))
+            found.append(pytest.param(one, id=f"{path.stem}{f'-{number}' if number else ''}"))
     return found
 
 
 @pytest.mark.parametrize("one", _cases())
 def test_a_worked_case_gets_its_answer(one: dict[str, Any], knowledge: Knowledge) -> None:
-    if one["replan"]:
-        raise NotImplementedError
-    case = parse(one["case"], knowledge.schema)
-    answer = propose(case, knowledge, case.today).to_dict()
+    if one["kind"] == "replan":
+        state = parse_follow_up(one["input"], knowledge)
+        answer = replan(state, knowledge, state.case.today).to_dict()
+    else:
+        case = parse(one["input"], knowledge.schema)
+        answer = propose(case, knowledge, case.today).to_dict()
     assert faults_of(one["expect"], answer) == []
 
 
