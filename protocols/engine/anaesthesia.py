@@ -7,39 +7,61 @@ from decimal import Decimal
 from typing import Any
 
 from protocols.engine.candidates import NEEDLING, Candidate, row_for
-from protocols.engine.case import Case
+from protocols.engine.case import Case, Fact
 from protocols.engine.effects import Outcome
 from protocols.engine.knowledge import Knowledge
 
 
 @dataclass(frozen=True, slots=True)
 class Comfort:
-    """What is offered against pain in one part."""
+    """What is offered against pain in one part: cream in g, or skin wheals in mL."""
 
     product: str
     grams: Decimal | None
     minutes: int | None
     need: int
     rules: tuple[str, ...] = ()
+    volume_ml: Decimal | None = None
 
-    def cream_mg(self, knowledge: Knowledge) -> Decimal:
-        """mg of local anaesthetic applied to the skin."""
-        if self.grams is None or self.product not in knowledge.tables["creams"]:
-            return Decimal(0)
-        return self.grams * Decimal(knowledge.tables["creams"][self.product]["mg_per_g"])
+    def e_mg(self, knowledge: Knowledge) -> Decimal:
+        """mg that count to E: a tenth of what lies on the skin, all of what is infiltrated (REFERENCE.md §7.2)."""
+        tables = knowledge.tables
+        if self.grams is not None and self.product in tables["creams"]:
+            applied = self.grams * Decimal(tables["creams"][self.product]["mg_per_g"])
+            return applied * Decimal(tables["lidocaine"]["topical_fraction"])
+        if self.volume_ml is not None and self.product == tables["dc_wheals"]["product"]:
+            return self.volume_ml * Decimal(tables["dc_wheals"]["mg_per_ml"])
+        return Decimal(0)
+
+
+def weight_of(case: Case, knowledge: Knowledge) -> Decimal:
+    """kg; an unknown weight counts as a light patient [K]."""
+    return case.weight_kg or Decimal(knowledge.tables["unknown_weight_kg"]["value"])
 
 
 def limit_mg(case: Case, outcome: Outcome, knowledge: Knowledge, on: date) -> Decimal:
     """E may be at most min(4.5 mg/kg, 300 mg), halved by R33 and R35, less what the 24 hours before `on` had."""
     row = knowledge.tables["lidocaine"]
-    weight = case.weight_kg or Decimal(knowledge.tables["unknown_weight_kg"]["value"])
+    weight = weight_of(case, knowledge)
     limit = min(Decimal(row["mg_per_kg"]) * weight, Decimal(row["max_mg"])) * outcome.factor
     for fact in case.facts.get("given") or ():
-        if fact.code in {"lidocaine", "procaine"} and fact.day("date") is not None and fact.get("dose_mg"):
-            days = (on - fact.day("date")).days  # type: ignore[operator]
-            if 0 <= days <= 1:
-                limit -= Decimal(str(fact.get("dose_mg")))
+        day = fact.day("date")
+        # A day without a clock time: the day before may lie less than 24 hours back.
+        if (
+            fact.code in row["counted_agents"]
+            and day is not None
+            and 0 <= (on - day).days <= row["within_days"]
+        ):
+            limit -= given_mg(fact, knowledge)
     return max(Decimal(0), limit)
+
+
+def given_mg(fact: Fact, knowledge: Knowledge) -> Decimal:
+    """mg of a dose already given; mL alone count at the agent's highest concentration."""
+    if fact.get("dose_mg") is not None:
+        return Decimal(str(fact.get("dose_mg")))
+    strength = knowledge.agents[fact.code]["concentration_mg_per_ml"]
+    return Decimal(str(fact.get("volume_ml") or 0)) * Decimal(strength or 0)
 
 
 def infiltrated_mg(candidates: Iterable[Candidate]) -> Decimal:
@@ -82,46 +104,91 @@ def _refused(
 
 
 def choose(
-    candidate: Candidate, case: Case, outcome: Outcome, knowledge: Knowledge, *, room_mg: Decimal
+    candidate: Candidate,
+    case: Case,
+    outcome: Outcome,
+    knowledge: Knowledge,
+    *,
+    room_mg: Decimal,
+    cream_room: Decimal,
 ) -> Comfort:
-    """The product for the need, stepping down while one is refused; cream cut to the whole gram that fits E.
+    """The product for the need, stepping down while one is refused; cream cut to the whole gram that fits.
 
-    `room_mg` is what is left of E's limit after the cocktails and the other parts' creams.
+    `room_mg` is what is left of E's limit after the cocktails and the other parts, `cream_room` the grams of cream
+    that the visit may still take.
     """
+    tables = knowledge.tables
     points = need(candidate, case, knowledge)
-    offers: list[dict[str, Any]] = knowledge.tables["offers"]
+    offers: list[dict[str, Any]] = tables["offers"]
     index = next(i for i, row in enumerate(offers) if points <= row["up_to"])
     rules: list[str] = []
     if case.preferences.get("anaesthetic") == "decline":
         return Comfort("none", None, None, points)
     products = [row["product"] for row in offers]
-    if candidate.technique == knowledge.tables["dc"]["technique"] and products[index] == "emla-5":
-        products[index] = knowledge.tables["offers_dc_high"]
+    if candidate.technique == tables["dc"]["technique"] and index == len(offers) - 1:
+        products[index] = tables["offers_dc_high"]
     while index > 0:
-        refused = _refused(products[index], candidate, outcome, knowledge)
+        product = products[index]
+        refused = _refused(product, candidate, outcome, knowledge)
         if refused is None:
-            cream = knowledge.tables["creams"].get(products[index])
-            if cream is None:
+            cream = tables["creams"].get(product)
+            if cream is not None:
+                fits = room_mg / (
+                    Decimal(tables["lidocaine"]["topical_fraction"]) * Decimal(cream["mg_per_g"])
+                )
+                grams = Decimal(
+                    int(
+                        max(
+                            Decimal(0), min(most_grams(candidate, case, knowledge, product), fits, cream_room)
+                        )
+                    )
+                )
+                if grams >= 1:
+                    minutes = cream["minutes"]
+                    if _atopic_face(candidate, case):
+                        minutes = cream.get("minutes_atopic_face", minutes)
+                    return Comfort(product, grams, minutes, points, tuple(rules))
+                rules.append("R51")
+            elif product == tables["dc_wheals"]["product"]:
+                row = tables["dc_wheals"]
+                volume = Decimal(
+                    int(max(Decimal(0), min(Decimal(row["max_ml"]), room_mg / Decimal(row["mg_per_ml"]))))
+                )
+                if volume >= 1:
+                    return Comfort(product, None, None, points, tuple(rules), volume)
+                rules.append("R51")
+            else:
                 break
-            grams = _grams(candidate, case, knowledge, cream, room_mg)
-            if grams >= 1:
-                return Comfort(products[index], grams, cream["minutes"], points, tuple(rules))
-            rules.append("R51")
         else:
             rules += refused
         index -= 1
     return Comfort(products[index], None, None, points, tuple(dict.fromkeys(rules)))
 
 
-def _grams(
-    candidate: Candidate, case: Case, knowledge: Knowledge, cream: dict[str, Any], room_mg: Decimal
-) -> Decimal:
+def _atopic_face(candidate: Candidate, case: Case) -> bool:
+    atopic = any(fact.code == "atopic" for fact in case.facts.get("conditions") or ())
+    return atopic and candidate.area == "face"
+
+
+def visit_grams(case: Case, knowledge: Knowledge) -> Decimal:
+    """The most cream of one visit in g: the house limit, 0.5 g/kg for light patients. Source: REFERENCE.md §7.1."""
     tables = knowledge.tables
+    most = max(Decimal(row["max_grams"]) for row in tables["creams"].values())
+    weight, low = weight_of(case, knowledge), tables["cream_low_weight"]
+    if weight <= Decimal(low["up_to_kg"]):
+        most = min(most, weight * Decimal(low["grams_per_kg"]))
+    return most
+
+
+def most_grams(candidate: Candidate, case: Case, knowledge: Knowledge, product: str) -> Decimal:
+    """The most cream of one part in g: by area, product and weight; 0 where the area takes none."""
+    tables = knowledge.tables
+    cream = tables["creams"][product]
+    where = tables["cream_not_on"]
+    if candidate.area in where["areas_no_cream"] or (
+        product == "emla-5" and candidate.area in where["areas_no_emla"]
+    ):
+        return Decimal(0)
     area = Decimal(knowledge.areas[candidate.area]["cm2"])
     grams = min(area / Decimal(tables["cream_cm2_per_gram"]), Decimal(cream["max_grams"]))
-    weight = case.weight_kg or Decimal(tables["unknown_weight_kg"]["value"])
-    low = tables["cream_low_weight"]
-    if weight < Decimal(low["below_kg"]):
-        grams = min(grams, weight * Decimal(low["grams_per_kg"]))
-    fits = room_mg / (Decimal(tables["lidocaine"]["topical_fraction"]) * Decimal(cream["mg_per_g"]))
-    return Decimal(int(max(Decimal(0), min(grams, fits))))
+    return min(grams, visit_grams(case, knowledge))

@@ -25,6 +25,7 @@ def comfort_dict(comfort: Comfort, e_mg: Decimal, limit: Decimal) -> dict[str, A
     return {
         "product": comfort.product,
         "grams": number(comfort.grams, 0),
+        "volume_ml": number(comfort.volume_ml),
         "minutes": comfort.minutes,
         "e_mg": number(e_mg, 0),
         "limit_mg": number(limit, 0),

@@ -22,8 +22,7 @@ _READS = {
     "blood_pressure": "blood_pressure",
     "bmi": "bmi",
     "lab": "labs",
-    "reaction_at_least": "reactions",
-    "reaction_event": "reactions",
+    "reaction": "reactions",
     "event": "events",
 }
 _WORDS = {
@@ -33,6 +32,7 @@ _WORDS = {
     "allergies": "allergies",
     "sun": "tan and strong sun",
     "sunburns": "sunburns",
+    "reactions": "reactions to earlier treatments",
     "blood_pressure": "blood pressure",
     "bmi": "height and weight",
     "phototype": "phototype",

@@ -104,8 +104,15 @@ def agent_limits(
     # What is given on the same day, in whatever course, counts against the day's limit.
     for fact in case.facts.get("given") or ():
         if fact.code == agent and fact.day("date") == (on or case.today):
-            if limit is not None and fact.get("dose_mg") is not None:
-                limit = max(Decimal(0), limit - Decimal(str(fact.get("dose_mg"))))
+            if limit is not None:
+                strength = Decimal(row["concentration_mg_per_ml"] or 0)
+                dose = fact.get("dose_mg")
+                given = (
+                    Decimal(str(dose))
+                    if dose is not None
+                    else Decimal(str(fact.get("volume_ml") or 0)) * strength
+                )
+                limit = max(Decimal(0), limit - given)
             if millilitres is not None and fact.get("volume_ml") is not None:
                 millilitres = max(Decimal(0), millilitres - Decimal(str(fact.get("volume_ml"))))
     return limit, millilitres
@@ -239,13 +246,13 @@ def free_from(
 ) -> tuple[date, tuple[str, ...]]:
     """The first day this modality and these agents are free of waiting times (R54, R57), and the rules that wait."""
     free, rules = case.today, []
-    face = {"face", "periorbital"}
     here = assessed.concern.area
+    skin = {here, *knowledge.areas[here]["same_skin"]}
     for fact in case.facts.get("procedures") or ():
         area, done = fact.get("area"), fact.day("date")
         if done is None:
             continue
-        near = area is None or area == here or (area in face and here in face)
+        near = area is None or area in skin
         if fact.code == "dental-surgery":
             near = here in {"face", "periorbital", "submental", "neck"}
         days = knowledge.procedure_days.get(fact.code, (None, None))[1 if modality == NEEDLING else 0]
@@ -260,9 +267,13 @@ def free_from(
             rules.append(rule)
     for fact in case.facts.get("given") or ():
         given = fact.day("date")
-        if given is None or fact.code not in agents:
+        if given is None:
             continue
-        ready = given + timedelta(days=knowledge.agents[fact.code]["min_days"])
+        days = knowledge.agents[fact.code]["min_days"] if fact.code in agents else 0
+        if fact.code not in knowledge.tables["not_counted_as_active"] and fact.get("area") in {None, *skin}:
+            # Our own session in the same skin, by which way is not told: the shallowest one's recovery (§8.3).
+            days = max(days, recovery_days(SYRINGE, None, "", modality, None, knowledge))
+        ready = given + timedelta(days=days)
         if ready > free:
             free = ready
             rules.append("R57")
@@ -327,6 +338,11 @@ def build(
             "The field in cm² is not measured: the volume can't be computed.",
             f"{concern.code} field_cm2",
         )
+    if _too_much_lidocaine(row, volume, replaced, outcome, case, knowledge):
+        replaced["lidocaine"] = "saline"
+        notes.append(
+            ("R51", "Lidocaine is replaced by saline 1:1: the day's limit of anaesthetic is used up.")
+        )
     most = area_max_ml(concern.area, modality, code, knowledge)
     if volume > most:
         volume = most
@@ -346,6 +362,23 @@ def build(
     return _shaped(
         assessed, modality, code, row, volume, replaced, tuple(notes), outcome, case, knowledge, name, tables
     )
+
+
+def _too_much_lidocaine(
+    row: dict[str, Any],
+    volume: Decimal,
+    replaced: dict[str, str],
+    outcome: Outcome,
+    case: Case,
+    knowledge: Knowledge,
+) -> bool:
+    """Whether the lidocaine inside the cocktail alone is above E's limit (R51)."""
+    from protocols.engine.anaesthesia import limit_mg
+
+    if "lidocaine" in replaced or all(part["agent"] != "lidocaine" for part in row["components"]):
+        return False
+    dose = next(p.dose_mg for p in sized(row, volume, replaced, case, knowledge) if p.agent == "lidocaine")
+    return (dose or Decimal(0)) > limit_mg(case, outcome, knowledge, case.today)
 
 
 def _shaped(
@@ -484,12 +517,15 @@ def with_depth(candidate: Candidate, depth: Decimal, knowledge: Knowledge) -> Ca
         return candidate
     if candidate.modality != NEEDLING:
         return replace(candidate, depth_mm=depth)
+    interval, own_row = interval_for(candidate.indication, NEEDLING, depth, candidate.agents, knowledge)
     cap = Decimal(knowledge.areas[candidate.area]["needling_cap_mm"])
     return replace(
         candidate,
         depth_mm=depth,
         zones=zone_depths(candidate.area, depth, knowledge),
         downtime_hours=needling_downtime(min(depth, cap), knowledge),
+        interval=interval,
+        own_row=own_row,
     )
 
 

@@ -53,7 +53,7 @@ def assess(concern: Concern, knowledge: Knowledge) -> tuple[Assessed, tuple[str,
             f"{concern.code} {concern.scale} {item}" for item in result.missing
         )
     band = "below" if result.below else "above" if result.above else result.band
-    return Assessed(concern, band, result.text), ()
+    return Assessed(concern, band, result.text, result.score), ()
 
 
 def modality_order(concern: Concern, case: Case, outcome: Outcome, knowledge: Knowledge) -> list[str]:

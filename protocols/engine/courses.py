@@ -1,16 +1,16 @@
 """Courses: several concerns put together where they are compatible, else one after the other (REFERENCE.md §8.5)."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from protocols.engine.anaesthesia import Comfort, choose, infiltrated_mg, limit_mg
-from protocols.engine.candidates import Candidate, recovery_days
+from protocols.engine.anaesthesia import Comfort, choose, infiltrated_mg, limit_mg, visit_grams
+from protocols.engine.candidates import NEEDLING, Candidate, recovery_days
 from protocols.engine.case import Case
 from protocols.engine.effects import Outcome
 from protocols.engine.knowledge import Knowledge
-from protocols.engine.words import number_words
+from protocols.engine.words import day_words, number_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,12 @@ def _join(first: Planned, second: Planned, rule: str, text: str) -> tuple[Step, 
     )
 
 
-def _same_visit(first: Planned, second: Planned, knowledge: Knowledge) -> str | None:
+def _same_visit(first: Planned, second: Planned, case: Case, knowledge: Knowledge) -> str | None:
     """Why two areas can't share a visit; None when they can (M4)."""
     a, b = first.candidate, second.candidate
+    on = max(a.free_from, b.free_from)
+    if infiltrated_mg((a, b)) > min(limit_mg(case, p.outcome, knowledge, on) for p in (first, second)):
+        return "the lidocaine in both would be above the limit of the day"
     limit = Decimal(knowledge.tables["visit_max_ml"]["value"])
     if a.injected_ml + b.injected_ml > limit:
         return f"together they would inject more than {number_words(limit)} mL in one visit"
@@ -127,7 +130,26 @@ def _same_visit(first: Planned, second: Planned, knowledge: Knowledge) -> str | 
     return None
 
 
-def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledge) -> list[Course]:
+def _pigment_first(
+    first: Planned, second: Planned, case: Case, knowledge: Knowledge
+) -> tuple[Planned, Planned] | None:
+    """M7: phototype IV or darker (or unknown), pigment, and deep needling elsewhere on the face: pigment goes first."""
+    row = knowledge.tables["pigment_first"]
+    phototype = case.value("phototype")
+    if phototype is not None and phototype < row["phototype_from"]:
+        return None
+    for one, other in ((first, second), (second, first)):
+        b = other.candidate
+        near = b.area == one.candidate.area or b.area in knowledge.areas[one.candidate.area]["same_skin"]
+        deep = b.modality == NEEDLING and (b.depth_mm or 0) > Decimal(row["needling_deeper_than_mm"])
+        if one.candidate.indication == "pigment" and b.indication != "pigment" and near and deep:
+            return one, other
+    return None
+
+
+def combine(
+    first: Planned, second: Planned, *, start: date, case: Case, knowledge: Knowledge
+) -> list[Course]:
     """One course for two concerns where §8.5 allows it, else two in order of priority with the reason."""
     a, b = first.candidate, second.candidate
     both = {a.indication, b.indication}
@@ -139,17 +161,28 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
             "M6" if "CK-FAT-1" in {a.cocktail, b.cocktail} else "M5",
             "their intervals do not fit together",
             start,
+            knowledge,
         )
+    first_then = _pigment_first(first, second, case, knowledge)
+    if first_then is not None:
+        days = knowledge.tables["pigment_first"]["days_after"]
+        why = "on darker skin a fresh needling can leave new pigment"
+        return _separate(*first_then, "M7", why, start, knowledge, days)
     if a.area == b.area:
         for shared in knowledge.tables["shared_cocktails"]:
-            if both == set(shared["indications"]) and a.cocktail == shared["cocktail"]:
+            used = [c.cocktail == shared["cocktail"] for c in (a, b)]
+            fits = any(used) if shared["either"] else all(used)
+            if both == set(shared["indications"]) and fits and a.modality == b.modality:
+                lead = first if a.cocktail == shared["cocktail"] else second
                 count = max(first.sessions, second.sessions)
-                merged = Planned(a, count, first.outcome, (*first.concerns, *second.concerns), first.steps)
+                merged = Planned(
+                    lead.candidate, count, lead.outcome, (*first.concerns, *second.concerns), lead.steps
+                )
                 steps = _join(
                     first,
                     second,
                     "M1",
-                    f"{a.cocktail} treats both concerns in one part; the more severe band counts.",
+                    f"{lead.candidate.cocktail} treats both concerns in one part; the more severe band counts.",
                 )
                 return [
                     Course((merged,), strictest(a.interval, b.interval), ((merged,),) * count, steps, begin)
@@ -161,10 +194,11 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
                 "M2",
                 "both are severe, and alternating would give each only three sessions",
                 start,
+                knowledge,
             )
         interval = strictest(a.interval, b.interval)
         rule = "M2" if a.modality == b.modality else "M3"
-        if rule == "M3":
+        if NEEDLING in {a.modality, b.modality}:
             least = max(
                 recovery_days(a.modality, a.depth_mm, a.cocktail, b.modality, b.depth_mm, knowledge),
                 recovery_days(b.modality, b.depth_mm, b.cocktail, a.modality, a.depth_mm, knowledge),
@@ -185,10 +219,11 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
             "M6",
             "deoxycholic acid is never given with another injection under the chin or in the neck",
             start,
+            knowledge,
         )
-    why_not = _same_visit(first, second, knowledge)
+    why_not = _same_visit(first, second, case, knowledge)
     if why_not:
-        return _separate(first, second, "M4", why_not, start)
+        return _separate(first, second, "M4", why_not, start, knowledge)
     shared_window = _overlap(a.interval, b.interval)
     count = max(first.sessions, second.sessions)
     if shared_window is not None:
@@ -199,7 +234,7 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
         text = f"Two areas in one visit, {count} visits; the shorter course ends first."
         return [Course((first, second), shared_window, sessions, _join(first, second, "M4", text), begin)]
     quick, slow = (first, second) if a.interval[1] <= b.interval[1] else (second, first)
-    if 2 * quick.candidate.interval[2] >= slow.candidate.interval[0]:
+    if 2 * quick.candidate.interval[0] >= slow.candidate.interval[0]:
         visits = max(quick.sessions, 2 * slow.sessions - 1)
         sessions = tuple(
             tuple(
@@ -222,14 +257,23 @@ def combine(first: Planned, second: Planned, *, start: date, knowledge: Knowledg
                     begin,
                 )
             ]
-    return _separate(first, second, "M5", "their intervals do not overlap", start)
+    return _separate(first, second, "M5", "their intervals do not overlap", start, knowledge)
 
 
-def _separate(first: Planned, second: Planned, rule: str, why: str, start: date) -> list[Course]:
-    one, two = alone(first, start=start), alone(second, start=start)
+def _separate(
+    first: Planned, second: Planned, rule: str, why: str, start: date, knowledge: Knowledge, days: int = 0
+) -> list[Course]:
+    """Two courses, one after the other: never on one day, and in one area with the recovery time between (§8.3)."""
+    one = alone(first, start=start)
+    a, b = first.candidate, second.candidate
+    last = one.start_earliest + timedelta(days=one.interval[1] * (len(one.sessions) - 1))
+    gap = max(days, *(knowledge.agents[agent]["min_days"] for agent in a.agents | b.agents))
+    if a.area == b.area:
+        gap = max(gap, recovery_days(a.modality, a.depth_mm, a.cocktail, b.modality, b.depth_mm, knowledge))
+    two = alone(second, start=max(start, last + timedelta(days=gap)))
     step = Step(
         "combine",
-        f"Two courses, {first.candidate.concern} first: {why}.",
+        f"Two courses, {first.candidate.concern} first, the other from {day_words(two.start_earliest)}: {why}.",
         (first.candidate.concern, second.candidate.concern),
         rule,
         f"REFERENCE.md §8.5 {rule}",
@@ -244,16 +288,19 @@ def _separate(first: Planned, second: Planned, rule: str, why: str, start: date)
 def comforts(
     parts: tuple[Planned, ...], case: Case, knowledge: Knowledge
 ) -> tuple[list[Comfort], Decimal, Decimal]:
-    """(comfort of each part, E in mg, its limit): cream of the later parts is cut so that the sum fits."""
+    """(comfort of each part, E in mg, its limit): anaesthetic of the later parts is cut so that the sums fit."""
     on = max((p.candidate.free_from for p in parts), default=case.today)
     limit = min((limit_mg(case, p.outcome, knowledge, on) for p in parts), default=Decimal(0))
     used = infiltrated_mg(p.candidate for p in parts)
-    fraction = Decimal(knowledge.tables["lidocaine"]["topical_fraction"])
+    room = visit_grams(case, knowledge)
     found: list[Comfort] = []
     for planned in parts:
-        comfort = choose(planned.candidate, case, planned.outcome, knowledge, room_mg=limit - used)
+        comfort = choose(
+            planned.candidate, case, planned.outcome, knowledge, room_mg=limit - used, cream_room=room
+        )
         if planned.grams is not None and comfort.product in knowledge.tables["creams"]:
             comfort = replace(comfort, grams=planned.grams)
-        used += fraction * comfort.cream_mg(knowledge)
+        used += comfort.e_mg(knowledge)
+        room -= comfort.grams or Decimal(0)
         found.append(comfort)
     return found, used, limit

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from protocols.engine.knowledge import Knowledge
-from protocols.engine.rules import Clause, Evidence, Scene, add_months
+from protocols.engine.rules import Clause, Evidence, Scene, add_months, dark_skin
 from protocols.engine.words import day_words
 
 #: Effects that end a plan or a concern.
@@ -78,7 +78,7 @@ class Outcome:
 def _counted(start: date, spec: dict[str, Any], scene: Scene) -> date:
     if "months" in spec:
         return add_months(start, spec["months"])
-    dark = "dark_days" in spec and (scene.case.value("phototype") or 1) >= 4
+    dark = "dark_days" in spec and dark_skin(scene)
     return start + timedelta(days=spec["dark_days"] if dark else spec["days"])
 
 
@@ -166,8 +166,13 @@ def _apply_one(
             level, where = "info", "agent"
         elif kind == "remove-reacted":
             for _text, fact in evidence:
-                if fact is not None:
-                    outcome.agents.setdefault(str(fact.get("agent")), []).append((clause.rule, message))
+                if fact is None:
+                    continue
+                agent = str(fact.get("agent"))
+                for one in (agent, *knowledge.relatives(agent)):
+                    outcome.agents.setdefault(one, []).append((clause.rule, message))
+                for product in knowledge.products_with(agent):
+                    outcome.products.setdefault(product, []).append(clause.rule)
             level, where = "info", "agent"
         elif kind == "remove-modalities":
             for modality in effect["modalities"]:

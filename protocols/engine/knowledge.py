@@ -56,11 +56,22 @@ class Knowledge:
 
     @cached_property
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
-        """Allergen code to the agents and products it removes."""
+        """Allergen code to the agents and products it removes: those that are it, hold it or are of its class."""
         return {
-            row["code"]: (frozenset(row["agents"]), frozenset(row["products"]))
+            row["code"]: (
+                frozenset(one for agent in row["agents"] for one in (agent, *self.relatives(agent))),
+                frozenset(row["products"]),
+            )
             for row in self.vocabulary["allergens"]
         }
+
+    def relatives(self, agent: str) -> tuple[str, ...]:
+        """Agents that an allergy or reaction to this one removes too: mixtures that hold it, others of its class."""
+        return tuple(code for code, row in self.agents.items() if agent in row["removed_with"])
+
+    def products_with(self, agent: str) -> tuple[str, ...]:
+        """Anaesthetic products that contain an agent; all amides count as one."""
+        return tuple(row["code"] for row in self.vocabulary["anaesthetics"] if agent in row["contains"])
 
     @cached_property
     def medication_classes(self) -> dict[str, frozenset[str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from protocols.engine.answer import course_dict
@@ -65,13 +66,13 @@ def _by_priority(chosen: Iterable[Chosen], knowledge: Knowledge) -> list[Chosen]
     )
 
 
-def _courses(planned: Sequence[Chosen], start: date, knowledge: Knowledge) -> list[Course]:
+def _courses(planned: Sequence[Chosen], start: date, case: Case, knowledge: Knowledge) -> list[Course]:
     parts = [chosen.planned for chosen in planned if chosen.planned is not None]
     if not parts:
         return []
     if len(parts) == 1:
         return [alone(parts[0], start=start)]
-    return combine(parts[0], parts[1], start=start, knowledge=knowledge)
+    return combine(parts[0], parts[1], start=start, case=case, knowledge=knowledge)
 
 
 def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tuple[Planned, Scene]]:
@@ -83,9 +84,8 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
     for member in course.members:
         days = tuple(day for day, parts in zip(dates, course.sessions, strict=True) if member in parts)
         first = next(parts for parts in course.sessions if member in parts)
-        comfort = dict(zip((id(p) for p in first), comforts(first, case, knowledge)[0], strict=True))[
-            id(member)
-        ]
+        chosen = comforts(first, case, knowledge)[0]
+        comfort = dict(zip((id(p) for p in first), chosen, strict=True))[id(member)]
         candidate = member.candidate
         scene = Scene(
             case,
@@ -95,7 +95,8 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
             agents=candidate.agents,
             lead=candidate.lead,
             depth_mm=candidate.depth_mm,
-            cream_grams=comfort.grams,
+            cream_grams=sum((c.grams for c in chosen if c.grams is not None), Decimal(0)),
+            product=comfort.product,
             anaesthetic=comfort.product in {*knowledge.tables["creams"], knowledge.tables["offers_dc_high"]}
             or "lidocaine" in candidate.agents,
             session_days=days,
@@ -197,19 +198,44 @@ def _additions(
     start: date,
 ) -> tuple[list[Course], list[Option], list[dict[str, Any]]]:
     """The physician's extra cocktails: each a course of its own with one session (DECISIONS.md C8)."""
-    courses, options, refused = [], [], []
+    courses: list[Course] = []
+    options: list[Option] = []
+    refused: list[dict[str, Any]] = []
     for addition in case.additions:
         owner = next((c for c in chosen if c.assessed.code == addition["concern"]), None)
         if owner is None or owner.planned is None:
             continue
         found = added_course(addition, owner, case, plan, knowledge, clauses)
+        if not isinstance(found, Refusal):
+            found = _addable(found, owner, options, case, knowledge)
         if isinstance(found, Refusal):
             refused += _refused([found], addition["concern"])
             continue
         options.append(found)
         part = planned_from(found, case, [found.candidate.modality], owner.assessed, knowledge, sessions=1)
-        courses.append(alone(part, start=start))
+        courses.append(alone(part, start=max(start, found.free or start)))
     return courses, options, refused
+
+
+def _addable(
+    found: Option, owner: Chosen, options: Sequence[Option], case: Case, knowledge: Knowledge
+) -> Option | Refusal:
+    """An addition that may stand beside the course: not the same again, not waiting for a fact, inside lifetime limits."""
+    candidate = found.candidate
+    name = candidate.cocktail
+    if found.free is None:
+        rules = tuple(dict.fromkeys(found.waits))
+        return Refusal(name, rules, "A fact or a date is missing: see the finding.")
+    taken = {option.candidate.cocktail for option in options}
+    if owner.option is not None:
+        taken.add(owner.option.candidate.cocktail)
+        shared = candidate.agents & owner.option.candidate.agents - {"saline"}
+        if shared:
+            words = ", ".join(sorted(knowledge.label(agent) for agent in shared))
+            return Refusal(name, ("R60",), f"The course gives the same already: {words}.")
+    if name in taken:
+        return Refusal(name, ("R60",), "It is part of this plan already.")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +282,13 @@ def survey(
     apply(clauses["plan"], base, plan)
     wanted = wanted or {}
     chosen = [choose(c, case, plan, knowledge, clauses, wanted.get(c.code)) for c in case.concerns]
-    defers = [*plan.defers, *(defer for one in chosen for defer in one.defers)]
-    missing = [name for one in chosen for name in one.missing]
     blocks = [f for f in plan.findings if f.level == "block" and f.rule in plan.blocked]
     plannable = [] if blocks else _by_priority((one for one in chosen if one.planned is not None), knowledge)
     planned, later = plannable[:2], plannable[2:]
+    # A concern that is left for the next course holds nothing up.
+    counted = [one for one in chosen if one not in later]
+    defers = [*plan.defers, *(defer for one in counted for defer in one.defers)]
+    missing = [name for one in counted for name in one.missing]
     dates = [until for _rule, until in defers]
     unknown = None in dates or bool(missing)
     until = None if unknown else max((day for day in dates if day is not None), default=None)
@@ -269,7 +297,7 @@ def survey(
     return Survey(
         case=case, clauses=clauses, base=base, plan=plan, chosen=tuple(chosen), planned=tuple(planned),
         later=tuple(later), start=start, until=until, unknown=unknown, missing=tuple(missing),
-        blocks=tuple(blocks), courses=(*_courses(planned, start, knowledge), *extra), added=tuple(added),
+        blocks=tuple(blocks), courses=(*_courses(planned, start, case, knowledge), *extra), added=tuple(added),
         refused=tuple(refused), extra=tuple(extra),
     )  # fmt: skip
 

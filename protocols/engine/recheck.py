@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from protocols.engine.anaesthesia import most_grams, visit_grams
 from protocols.engine.answer import number
 from protocols.engine.candidates import (
     JET,
@@ -22,7 +23,7 @@ from protocols.engine.candidates import (
     with_volume,
 )
 from protocols.engine.case import Case
-from protocols.engine.courses import Course, Planned, comforts
+from protocols.engine.courses import Course, Planned, comforts, strictest
 from protocols.engine.effects import Finding
 from protocols.engine.knowledge import Knowledge
 from protocols.engine.proposing import Proposal, Survey, answer, survey
@@ -213,13 +214,17 @@ def _with_edits(index: int, course: Course, edits: Edits, case: Case, knowledge:
                 kept.append(one)
             made.append(same or one)
         sessions.append(tuple(made))
+    # A deeper needle needs longer pauses: the interval follows the edited parts.
+    interval = course.interval
+    for one in kept:
+        interval = strictest(interval, one.candidate.interval)
     first = (0, 0, int(knowledge.tables["first_session_latest_days"]["days"]))
     if course.windows:
         first = course.windows[0]
     windows = tuple(
-        edits.windows.get((index, n), first if n == 0 else course.interval) for n in range(len(sessions))
+        edits.windows.get((index, n), first if n == 0 else interval) for n in range(len(sessions))
     )
-    return replace(course, members=tuple(kept), sessions=tuple(sessions), windows=windows)
+    return replace(course, members=tuple(kept), sessions=tuple(sessions), windows=windows, interval=interval)
 
 
 def depth_cap(candidate: Candidate, planned: Planned, knowledge: Knowledge) -> tuple[Decimal, str] | None:
@@ -274,17 +279,21 @@ def _limits_of_session(
         yield Limit(f"{index}.{number_}.0.volume_ml", "Volume of the visit", injected, visit, "mL", number_)
     chosen, e_mg, e_limit = comforts(tuple(parts), case, knowledge)
     yield Limit(f"{index}.{number_}.0.grams", "Lidocaine equivalent", e_mg, e_limit, "mg", number_)
-    for place, comfort in enumerate(chosen):
-        cream = knowledge.tables["creams"].get(comfort.product)
-        if cream is not None and comfort.grams is not None:
-            yield Limit(
-                f"{index}.{number_}.{place}.grams",
-                knowledge.label(comfort.product),
-                comfort.grams,
-                Decimal(cream["max_grams"]),
-                "g",
-                number_,
-            )
+    creams = [
+        (place, comfort)
+        for place, comfort in enumerate(chosen)
+        if comfort.grams is not None and comfort.product in knowledge.tables["creams"]
+    ]
+    for place, comfort in creams:
+        most = most_grams(parts[place].candidate, case, knowledge, comfort.product)
+        name = knowledge.label(comfort.product)
+        yield Limit(f"{index}.{number_}.{place}.grams", name, comfort.grams or Decimal(0), most, "g", number_)
+    if len(creams) > 1:
+        total = sum((comfort.grams or Decimal(0) for _place, comfort in creams), Decimal(0))
+        most = visit_grams(case, knowledge)
+        yield Limit(
+            f"{index}.{number_}.{creams[-1][0]}.grams", "Cream of the visit", total, most, "g", number_
+        )
 
 
 def _limit_fault(limit: Limit, course: Course, knowledge: Knowledge) -> Fault:

@@ -24,6 +24,7 @@ class Assessed:
     concern: Concern
     band: str | None
     text: str
+    score: Decimal | None = None
 
     @property
     def code(self) -> str:
@@ -44,6 +45,7 @@ class Scene:
     depth_mm: Decimal | None = None
     cream_grams: Decimal | None = None
     anaesthetic: bool = False
+    product: str | None = None
     session_days: tuple[date, ...] = ()
     added_agents: frozenset[str] = frozenset()
 
@@ -86,8 +88,15 @@ def _in_area(scene: Scene, fact: Fact) -> bool:
     if area is None or scene.assessed is None:
         return True
     here = scene.assessed.concern.area
-    face = {"face", "periorbital"}
-    return area == here or (area in face and here in face)
+    return area == here or area in scene.knowledge.areas[here]["same_skin"]
+
+
+def _near_area(scene: Scene, fact: Fact) -> bool:
+    """In the area or beside it (REFERENCE.md §6 R10: within 2 cm)."""
+    area = fact.get("area")
+    if area is None or scene.assessed is None:
+        return True
+    return area in scene.knowledge.areas[scene.assessed.concern.area]["neighbours"] or _in_area(scene, fact)
 
 
 def _status(fact: Fact) -> str:
@@ -111,6 +120,8 @@ def _condition(spec: Mapping[str, Any]) -> Predicate:
             return False
         if spec.get("in_area") and not _in_area(scene, fact):
             return False
+        if spec.get("near_area") and not _near_area(scene, fact):
+            return False
         if spec.get("clearing"):
             # Active now, or over but with a known day of clearing that the waiting time counts from.
             if not (_status(fact) == "active" or fact.day("cleared_on")):
@@ -121,17 +132,30 @@ def _condition(spec: Mapping[str, Any]) -> Predicate:
             return False
         if spec.get("undated") and fact.day("date") is not None:
             return False
-        if spec.get("unknown_trigger") and fact.get("detail"):
+        if spec.get("dated") and fact.day("date") is None:
+            return False
+        if spec.get("trigger_not_coded") and _trigger_is_coded(scene):
             return False
         if "within_days" in spec:
             since = _days(scene, fact.day("date"))
             if since is None or since >= spec["within_days"]:
                 return False
+        if "within_months" in spec:
+            day = fact.day("date")
+            return day is not None and scene.today < add_months(day, spec["within_months"])
         return True
 
     return lambda scene: _evidence(
         scene, "condition", [f for f in _facts(scene, "conditions") if fits(scene, f)]
     )
+
+
+def _trigger_is_coded(scene: Scene) -> bool:
+    """Whether an allergy with anaphylaxis names what it was: free text is no known trigger."""
+    vague = {"other", "unknown-injectable"}
+    return any(
+        f.get("reaction") == "anaphylaxis" and f.code not in vague for f in _facts(scene, "allergies")
+    ) or any(f.code == "anaphylaxis" and f.get("agent") for f in _facts(scene, "reactions"))
 
 
 def is_current(fact: Fact) -> bool:
@@ -148,6 +172,9 @@ def _medication(spec: Mapping[str, Any]) -> Predicate:
         if not wanted & classes:
             return False
         if spec.get("in_area") and not _in_area(scene, fact):
+            return False
+        # Not stated is not prescribed: the caution then fires once too often, never too seldom.
+        if spec.get("not_prescribed") and fact.get("prescribed") is True:
             return False
         if "prescribed" in spec and (fact.get("prescribed") is not False) != spec["prescribed"]:
             return False
@@ -196,7 +223,7 @@ def _patient(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
         value = scene.case.sex if name == "sex" else scene.case.value(name)
         if value is None:
-            return None
+            return ((f"{name.replace('_', ' ')} not known", None),) if spec.get("or_unknown") else None
         if "is_in" in spec:
             true = value in spec["is_in"]
         else:
@@ -256,11 +283,23 @@ def _lab_missing(spec: Mapping[str, Any]) -> Predicate:
 
 
 def _allergy(spec: Mapping[str, Any]) -> Predicate:
-    codes, spared = frozenset(spec["allergy"]), frozenset(spec.get("not_reaction", ()))
+    every = spec["allergy"] == "any-agent"
+    codes, spared = (
+        frozenset() if every else frozenset(spec["allergy"]),
+        frozenset(spec.get("not_reaction", ())),
+    )
+    wanted = frozenset(spec["reaction"]) if "reaction" in spec else None
+
+    def fits(scene: Scene, fact: Fact) -> bool:
+        if every and not any(scene.knowledge.allergen_agents.get(fact.code, ())):
+            return False
+        if not every and fact.code not in codes:
+            return False
+        reaction = fact.get("reaction")
+        return reaction not in spared and (wanted is None or reaction in wanted)
 
     def test(scene: Scene) -> Evidence | None:
-        found = [f for f in _facts(scene, "allergies") if f.code in codes and f.get("reaction") not in spared]
-        return _evidence(scene, "allergy", found)
+        return _evidence(scene, "allergy", [f for f in _facts(scene, "allergies") if fits(scene, f)])
 
     return test
 
@@ -291,6 +330,10 @@ def _concern(spec: Mapping[str, Any]) -> Predicate:
             "smslg": lambda v: concern.values.get("smslg_grade") in v,
             "red_flags": lambda v: bool(set(v) & set(concern.values.get("red_flags", ()))),
             "has_red_flag": lambda v: bool(concern.values.get("red_flags")),
+            "scale": lambda v: concern.scale in v,
+            "pigment_depth": lambda v: concern.values.get("pigment_depth") in v,
+            "weight_stable": lambda v: concern.values.get("weight_stable_3_months") is v,
+            "score_at_least": lambda v: concern.scale == v[0] and (assessed.score or 0) >= v[1],
             "onset_within_months": lambda v: (
                 "onset" in concern.values
                 and scene.today < add_months(date.fromisoformat(concern.values["onset"]), v)
@@ -301,7 +344,11 @@ def _concern(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
         if scene.assessed is None or not true(scene, scene.assessed):
             return None
-        return ((scene.assessed.text or scene.assessed.code, None),)
+        flags = ", ".join(
+            flag.replace("-", " ") for flag in scene.assessed.concern.values.get("red_flags", ())
+        )
+        told = flags if flags and ("has_red_flag" in wanted or "red_flags" in wanted) else scene.assessed.text
+        return ((told or scene.assessed.code, None),)
 
     return test
 
@@ -314,6 +361,20 @@ def _agent(spec: Mapping[str, Any]) -> Predicate:
     wanted = frozenset(spec["agent"])
     return lambda scene: (
         tuple((scene.knowledge.label(code), None) for code in sorted(wanted & scene.agents)) or None
+    )
+
+
+def _any_agent_but(spec: Mapping[str, Any]) -> Predicate:
+    spared = frozenset(spec["any_agent_but"])
+    return lambda scene: (
+        tuple((scene.knowledge.label(code), None) for code in sorted(scene.agents - spared)) or None
+    )
+
+
+def _anaesthetic_product(spec: Mapping[str, Any]) -> Predicate:
+    wanted = frozenset(spec["anaesthetic_product"])
+    return lambda scene: (
+        ((scene.knowledge.label(scene.product), None),) if scene.product and scene.product in wanted else None
     )
 
 
@@ -342,9 +403,15 @@ def _blood_pressure(spec: Mapping[str, Any]) -> Predicate:
     return test
 
 
+def dark_skin(scene: Scene) -> bool:
+    """Phototype IV or darker; one that nobody has stated counts as dark [K]."""
+    phototype = scene.case.value("phototype")
+    return phototype is None or phototype >= scene.knowledge.tables["dark_phototype_from"]["value"]
+
+
 def _sun(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
-        limit = spec["dark_days"] if (scene.case.value("phototype") or 1) >= 4 else spec["within_days"]
+        limit = spec["dark_days"] if dark_skin(scene) else spec["within_days"]
         found = [
             f
             for f in _facts(scene, "sun")
@@ -390,28 +457,36 @@ def _allergen_agents(_spec: Mapping[str, Any]) -> Predicate:
     )
 
 
-def _reaction_at_least(spec: Mapping[str, Any]) -> Predicate:
-    return lambda scene: _evidence(
-        scene,
-        "reaction",
-        [
-            f
-            for f in _facts(scene, "reactions")
-            if (f.get("grade") or 0) >= spec["reaction_at_least"] and f.get("agent")
-        ],
-    )
+def _reaction(spec: Mapping[str, Any]) -> Predicate:
+    codes = frozenset(spec["reaction"]) if spec["reaction"] else None
+    spared = frozenset(spec.get("unless", ()))
 
+    def fits(scene: Scene, fact: Fact) -> bool:
+        if (codes is not None and fact.code not in codes) or fact.code in spared:
+            return False
+        if "grade_at_least" in spec and (fact.get("grade") or 0) < spec["grade_at_least"]:
+            return False
+        if "agent_known" in spec and bool(fact.get("agent")) != spec["agent_known"]:
+            return False
+        if spec.get("in_area") and not _in_area(scene, fact):
+            return False
+        if spec.get("near_area") and not _near_area(scene, fact):
+            return False
+        since = _days(scene, fact.day("date"))
+        return "within_days" not in spec or since is None or since < spec["within_days"]
 
-def _reaction_event(spec: Mapping[str, Any]) -> Predicate:
     return lambda scene: _evidence(
-        scene, "reaction", [f for f in _facts(scene, "reactions") if f.code in spec["reaction_event"]]
+        scene, "reaction", [f for f in _facts(scene, "reactions") if fits(scene, f)]
     )
 
 
 def _event(spec: Mapping[str, Any]) -> Predicate:
     def near(scene: Scene, day: date) -> bool:
         if "around_days" in spec:
-            return abs((day - scene.today).days) < spec["around_days"]
+            return any(
+                abs((day - session).days) < spec["around_days"]
+                for session in (scene.today, *scene.session_days)
+            )
         reach = spec.get("after_session_days", 3)
         deep = scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal("0.5")
         if "deep_days" in spec and (deep or "deoxycholic-acid" in scene.agents):
@@ -485,14 +560,15 @@ PREDICATES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Predicate]]] = {
     "concern": ("concern", _concern),
     "modality": ("candidate", _modality),
     "agent": ("candidate", _agent),
+    "any_agent_but": ("candidate", _any_agent_but),
+    "anaesthetic_product": ("course", _anaesthetic_product),
     "added_agent": ("candidate", _added_agent),
     "blood_pressure": ("plan", _blood_pressure),
     "sun": ("concern", _sun),
     "sunburn": ("concern", _sunburn),
     "childbearing": ("plan", _childbearing),
     "allergen_agents": ("plan", _allergen_agents),
-    "reaction_at_least": ("plan", _reaction_at_least),
-    "reaction_event": ("plan", _reaction_event),
+    "reaction": ("plan", _reaction),
     "event": ("plan", _event),
     "recent_procedure": ("concern", _recent_procedure),
     "lifetime": ("concern", _lifetime),
@@ -536,7 +612,7 @@ def _compile(spec: Mapping[str, Any]) -> tuple[str, Predicate]:
         if name in spec:
             if spec.get("course"):
                 level = "course"
-            elif spec.get("in_area") or "areas" in spec:
+            elif spec.get("in_area") or spec.get("near_area") or "areas" in spec:
                 level = max(level, "concern", key=LEVELS.index)
             return level, build(spec)
     raise ValueError(f"no known predicate in {sorted(spec)}")
