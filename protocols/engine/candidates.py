@@ -1,5 +1,6 @@
 """Candidates: one modality with one cocktail for one concern, sized in volume, dose, depth and downtime."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -559,3 +560,32 @@ def recovery_days(
         fine = (to_depth or Decimal(0)) <= Decimal(classes["needling_fine_up_to_mm"])
         return int(table[before]["needling-fine" if fine else "needling-deep"])
     return int(table[before][to_modality])
+
+
+def days_between(
+    earlier: Sequence[Mapping[str, Any]], later: Sequence[Mapping[str, Any]], knowledge: Knowledge
+) -> int:
+    """Days that must lie between two sessions given as parts of the answer's form: recovery in one area, agents.
+
+    0 where they share neither skin nor agent. Sources: REFERENCE.md §3 (min d), §8.3.
+    """
+    needed = 0
+    for old in earlier:
+        area = old["concern"].split("/")[1]
+        skin = {area, *knowledge.areas[area]["same_skin"]}
+        agents = {row["agent"] for row in old.get("components", ())} - {"saline"}
+        for new in later:
+            if new["concern"].split("/")[1] in skin:
+                needed = max(
+                    needed,
+                    recovery_days(
+                        old["modality"], _mm(old), old["cocktail"], new["modality"], _mm(new), knowledge
+                    ),
+                )
+            for agent in agents & {row["agent"] for row in new.get("components", ())}:
+                needed = max(needed, knowledge.agents[agent]["min_days"])
+    return needed
+
+
+def _mm(part: Mapping[str, Any]) -> Decimal | None:
+    return Decimal(part["depth_mm"]) if part.get("depth_mm") else None

@@ -61,18 +61,25 @@ def _busy(
         .distinct()
         .values_list(
             "patient_id", "practitioner_id", "room_id", "device_id", "starts_at", "ends_at", "occupied_from",
-            "occupied_until",
+            "occupied_until", "planned_session_id",
         )
     )  # fmt: skip
     busy: dict[tuple[str, int], list[Span]] = defaultdict(list)
-    for who, practitioner, room, device, start, end, occupied_from, occupied_until in rows:
+    for who, practitioner, room, device, start, end, occupied_from, occupied_until, planned in rows:
         busy["practitioner", practitioner].append(Span(start, end))
         busy["room", room].append(Span(occupied_from, occupied_until))
         if device is not None:
             busy["device", device].append(Span(occupied_from, occupied_until))
         if patient is not None and who == patient.pk:
-            busy["patient", 0].append(Span(start, end))
+            # Two treatments never share a day: of a session the whole day is taken, of a visit its hours.
+            busy["patient", 0].append(_day_of(start, location) if planned else Span(start, end))
     return busy
+
+
+def _day_of(start: datetime, location: Location) -> Span:
+    day = start.astimezone(location.zone).date()
+    first = datetime.combine(day, datetime.min.time(), tzinfo=location.zone)
+    return Span(first, datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=location.zone))
 
 
 def diary(

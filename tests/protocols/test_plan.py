@@ -314,6 +314,33 @@ def test_the_front_desk_sees_windows_and_no_doses(client: Client, clinic: Clinic
     text = client.get(f"/plans/{plan.pk}/").content.decode()
     assert "Visits to book" in text
     assert "mg" not in text.split("<main", 1)[1].replace("img", "")
+    # Neither does a page that only fetches a part of it.
+    part = client.get(f"/plans/{plan.pk}/", **HTMX).content.decode()
+    assert "Visits to book" in part
+    assert "CK-PIG" not in part
+
+
+def test_a_draft_is_not_for_the_front_desk(client: Client, clinic: Clinic, plan: TreatmentPlan) -> None:
+    client.force_login(clinic.marta)
+    assert client.get(f"/plans/{plan.pk}/").status_code == 404
+    assert client.get(f"/plans/{plan.pk}/", **HTMX).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"sessions.0": "²"}, {"sessions.²": "4"}, {"window.0.1.earliest": "²"}, {"window.0.².target": "7"},
+     {"choice": "x\0|syringe|CK-POR-N"}, {"choice": "nonsense|syringe|CK-PIG-1"},
+     {"choice": "pigment/face|bogus|CK-PIG-1"}],
+    ids=lambda value: next(iter(value.items())).__repr__(),
+)  # fmt: skip
+def test_an_edit_that_names_nothing_changes_nothing(
+    physician: Client, plan: TreatmentPlan, data: dict[str, str]
+) -> None:
+    before = plan.content
+    response = physician.post(f"/plans/{plan.pk}/edit/", data | {"revision": plan.revision})
+    assert response.status_code in {400, 422}
+    plan.refresh_from_db()
+    assert plan.content == before
 
 
 def test_tasks_list_my_drafts_at_a_constant_cost(
