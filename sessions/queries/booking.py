@@ -1,12 +1,16 @@
 """Reads of booking: what is there and taken, options for a course, which courses still want dates."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from patients.models import Patient
+from protocols.catalogue import knowledge
+from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Absence, Appointment, Closure, Device, Location, Practitioner, Room, WorkingHours
 from sessions.scheduling import (
@@ -132,6 +136,32 @@ def diary(
     )
 
 
+def _apart_from_other_courses(book: Diary, planned: Sequence[PlannedSession], location: Location) -> Diary:
+    """Days too near to the patient's sessions of other courses are taken too (REFERENCE.md §8.3). One query."""
+    known = knowledge()
+    plan, course = planned[0].plan_id, planned[0].course
+    others = (
+        Appointment.objects.filter(LIVE, patient=planned[0].plan.patient_id, planned_session__isnull=False)
+        .exclude(planned_session__plan=plan, planned_session__course=course)
+        .select_related("planned_session")
+    )
+    taken = []
+    shapes = {json.dumps(row.content["parts"], sort_keys=True): row.content["parts"] for row in planned}
+    for row in others:
+        theirs = row.planned_session.content["parts"] if row.planned_session else []
+        before = max(days_between(mine, theirs, known) for mine in shapes.values())
+        after = max(days_between(theirs, mine, known) for mine in shapes.values())
+        day = _day_of(row.starts_at, location)
+        taken.append(
+            Span(day.start - timedelta(days=max(0, before - 1)), day.end + timedelta(days=max(0, after - 1)))
+        )
+    if not taken:
+        return book
+    busy = dict(book.busy)
+    busy["patient", 0] = [*busy.get(("patient", 0), ()), *taken]
+    return replace(book, busy=busy)
+
+
 def options_for(
     plan: TreatmentPlan,
     location: Location,
@@ -150,6 +180,7 @@ def options_for(
     start = max(today, planned[0].not_before or today)
     last = (before or start) + timedelta(days=sum(row.latest_days for row in planned))
     book = diary(location, min(start, before or start), max(last, start), plan.patient)
+    book = _apart_from_other_courses(book, planned, location)
     visits: Sequence[Visit] = [visit_of(row) for row in planned]
     return planned, find_course(visits, book, wish, start=start, now=now, before=before, count=count)
 
