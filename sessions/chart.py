@@ -11,6 +11,7 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import Permission, has_permission
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
+from protocols.catalogue import knowledge
 from sessions.models import Appointment, TreatmentRecord
 from sessions.places import location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
@@ -104,7 +105,7 @@ def given(patient: Patient) -> dict[str, list[dict[str, Any]]]:
             elif part.volume_ml:
                 doses.append({"agent": part.agent, "date": day, "volume_ml": float(part.volume_ml)})
         for area in record.areas.all():
-            if area.cocktail == "CK-FAT-1":
+            if knowledge().is_dc(area.cocktail):
                 code = "dc-injection"
             else:
                 code = "microneedling" if area.modality == "microneedling" else "mesotherapy"

@@ -148,10 +148,11 @@ def _sessions(candidate: Candidate, case: Case, knowledge: Knowledge) -> tuple[i
     """(number of sessions, why). Sources: REFERENCE.md §2.0, DECISIONS.md A7, B15."""
     count = int(knowledge.tables["sessions_by_band"][candidate.band])
     text = f"{count} sessions for {candidate.band} severity."
-    if candidate.cocktail == "CK-PN":
-        return 4, "4 sessions: the product is given three to four times."
-    if candidate.cocktail == "CK-FAT-1":
-        had = sum(f.get("count") or 1 for f in case.facts.get("procedures") or () if f.code == "dc-injection")
+    own = knowledge.cocktails[candidate.cocktail]["sessions"]
+    if own is not None:
+        return own, f"{own} sessions: the product is given so often."
+    if knowledge.is_dc(candidate.cocktail):
+        had = knowledge.dc_sessions_had(case.facts)
         left = int(knowledge.tables["dc"]["lifetime_sessions"]) - had
         if left < count:
             return max(1, left), f"{left} sessions: the label allows six in a lifetime and {had} were given."
@@ -171,7 +172,7 @@ def _steps(
     text = f"Every {target} days, from {least} to {most}."
     limits = knowledge.tables["interval_range_days"]
     if most > limits["max"] or least < limits["min"]:
-        label = "the label" if candidate.cocktail == "CK-FAT-1" else "its own row"
+        label = "the label" if knowledge.is_dc(candidate.cocktail) else "its own row"
         text += f" Outside {limits['min']} to {limits['max']} days because {label} of the agent or depth asks for it."
     steps = [
         Step(

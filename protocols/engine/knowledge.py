@@ -83,13 +83,29 @@ class Knowledge:
     @cached_property
     def procedure_days(self) -> dict[str, tuple[int | None, int | None]]:
         """Procedure code to the days before (syringe or jet, needling). Source: REFERENCE.md §8.4, DECISIONS.md E3."""
-        elsewhere = {"mesotherapy": (14, 14), "microneedling": (14, 14)}
+        elsewhere = self.tables["procedure_days"]["elsewhere"]
         return {
-            row["code"]: elsewhere.get(
-                row["code"], (row.get("days_before_syringe_or_jet"), row.get("days_before_needling"))
+            row["code"]: tuple(
+                elsewhere.get(
+                    row["code"], (row.get("days_before_syringe_or_jet"), row.get("days_before_needling"))
+                )
             )
             for row in self.vocabulary["procedures"]
         }
+
+    def is_dc(self, cocktail: str) -> bool:
+        """Whether a cocktail is given by the deoxycholic acid grid of the label."""
+        row = self.cocktails.get(cocktail)
+        return row is not None and row["method"] == "dc"
+
+    def dc_sessions_had(self, facts: Mapping[str, Any]) -> int:
+        """Deoxycholic acid sessions so far, in this life: counted procedures, or days it was given if those are more."""
+        row = self.tables["dc"]
+        counted = sum(
+            f.get("count") or 1 for f in facts.get("procedures") or () if f.code == row["procedure"]
+        )
+        days = {f.day("date") for f in facts.get("given") or () if f.code == row["agent"]}
+        return max(counted, len(days))
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from protocols.engine.anaesthesia import INFILTRATED
 from protocols.engine.answer import course_dict
 from protocols.engine.asking import to_ask
 from protocols.engine.candidates import Refusal
@@ -98,7 +99,7 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
             cream_grams=sum((c.grams for c in chosen if c.grams is not None), Decimal(0)),
             product=comfort.product,
             anaesthetic=comfort.product in {*knowledge.tables["creams"], knowledge.tables["offers_dc_high"]}
-            or "lidocaine" in candidate.agents,
+            or INFILTRATED in candidate.agents,
             session_days=days,
         )
         found.append((member, scene))

@@ -569,6 +569,9 @@ def _laid_out(
         for _number, parts in way.coming
     ]
     totals = [v.total for v in verdicts if v.total is not None and v.concern not in ended]
+    lifetime = _lifetime(way, found, knowledge)
+    if lifetime is not None and lifetime < way.signed.total:
+        totals.append(max(lifetime, way.count))
     signed_rows = [parts for _number, parts in way.coming]
     for total in totals:
         left = max(0, total - way.count)
@@ -632,6 +635,15 @@ def _laid_out(
         first_number=way.count + 1, followed=followed,
     )  # fmt: skip
     return course, strongest
+
+
+def _lifetime(way: _Way, found: Survey, knowledge: Knowledge) -> int | None:
+    """The most sessions this course may have by the label's lifetime number; None where there is none (R81, E8)."""
+    parts = [part for _number, parts in way.signed.sessions for part in parts]
+    if not any(knowledge.is_dc(part.cocktail) for part in parts):
+        return None
+    had = knowledge.dc_sessions_had(found.case.facts)
+    return int(knowledge.tables["dc"]["lifetime_sessions"]) - had
 
 
 def _concerns(parts: Sequence[SignedPart]) -> list[str]:

@@ -305,9 +305,7 @@ def _allergy(spec: Mapping[str, Any]) -> Predicate:
 
 
 def _drug_allergies(spec: Mapping[str, Any]) -> Predicate:
-    materials = frozenset(
-        {"nickel", "latex", "plaster", "chlorhexidine", "bee-venom", "wasp-venom", "hymenoptera-venom"}
-    )
+    materials = frozenset(spec["not_counted"])
 
     def test(scene: Scene) -> Evidence | None:
         found = [f for f in _facts(scene, "allergies") if f.code not in materials]
@@ -428,7 +426,7 @@ def _sunburn(_spec: Mapping[str, Any]) -> Predicate:
     )
 
 
-def _childbearing(_spec: Mapping[str, Any]) -> Predicate:
+def _childbearing(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
         case = scene.case
         if case.sex != "female":
@@ -437,22 +435,24 @@ def _childbearing(_spec: Mapping[str, Any]) -> Predicate:
         past = (
             case.patient.get("childbearing_potential") is False
             or case.patient.get("sterilised") is True
-            or (since is not None and scene.today >= add_months(date.fromisoformat(since), 12))
+            or (
+                since is not None
+                and scene.today >= add_months(date.fromisoformat(since), spec["postmenopausal_months"])
+            )
         )
         return None if past else (("childbearing potential not excluded", None),)
 
     return test
 
 
-def _allergen_agents(_spec: Mapping[str, Any]) -> Predicate:
+def _allergen_agents(spec: Mapping[str, Any]) -> Predicate:
     return lambda scene: _evidence(
         scene,
         "allergy",
         [
             f
             for f in _facts(scene, "allergies")
-            if any(scene.knowledge.allergen_agents.get(f.code, ()))
-            or f.code in {"chlorhexidine", "latex", "plaster"}
+            if any(scene.knowledge.allergen_agents.get(f.code, ())) or f.code in spec["materials"]
         ],
     )
 
@@ -487,10 +487,11 @@ def _event(spec: Mapping[str, Any]) -> Predicate:
                 abs((day - session).days) < spec["around_days"]
                 for session in (scene.today, *scene.session_days)
             )
-        reach = spec.get("after_session_days", 3)
-        deep = scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal("0.5")
-        if "deep_days" in spec and (deep or "deoxycholic-acid" in scene.agents):
-            reach = spec["deep_days"]
+        reach = spec["after_session_days"]
+        if "deep_days" in spec:
+            deep = scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal(spec["deep_mm"])
+            if deep or scene.agents & set(spec["deep_agents"]):
+                reach = spec["deep_days"]
         return any(timedelta(0) <= day - session <= timedelta(days=reach) for session in scene.session_days)
 
     def test(scene: Scene) -> Evidence | None:
@@ -519,7 +520,7 @@ def _recent_procedure(_spec: Mapping[str, Any]) -> Predicate:
 
 def _lifetime(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
-        had = sum(f.get("count") or 1 for f in _facts(scene, "procedures") if f.code == spec["lifetime"])
+        had = scene.knowledge.dc_sessions_had(scene.case.facts)
         return ((f"{had} sessions so far", None),) if had >= spec["at_least"] else None
 
     return test
