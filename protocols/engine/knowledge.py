@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -152,13 +151,6 @@ def _read(folder: Path, faults: list[str]) -> tuple[dict[str, Any], str]:
     return data, digest.hexdigest()
 
 
-def _number(value: object) -> bool:
-    try:
-        return value is None or Decimal(str(value)).is_finite()
-    except InvalidOperation:
-        return False
-
-
 def _check_graded(name: str, rows: list[dict[str, Any]], key: str, faults: list[str]) -> None:
     seen: set[str] = set()
     for row in rows:
@@ -172,52 +164,16 @@ def _check_graded(name: str, rows: list[dict[str, Any]], key: str, faults: list[
             faults.append(f"{name}.json: {code}: has no source")
 
 
-def _check_cocktails(data: dict[str, Any], faults: list[str]) -> None:
-    agents = {row["code"]: row for row in data["agents"]}
-    vocabulary = {row["code"] for row in data["vocabulary"]["cocktails"]}
-    for row in data["cocktails"]:
-        code = row["code"]
-        if code not in vocabulary:
-            faults.append(f"cocktails.json: {code}: is not in the vocabulary")
-        for part in row["components"]:
-            agent = agents.get(part["agent"])
-            if agent is None:
-                faults.append(f"cocktails.json: {code}: unknown agent {part['agent']}")
-                continue
-            if not _number(part["ml"]) or not _number(part["mg_per_ml"]):
-                faults.append(f"cocktails.json: {code}: {part['agent']} has a number that is none")
-                continue
-            dose = Decimal(part["ml"]) * Decimal(part["mg_per_ml"]) if part["mg_per_ml"] else None
-            limit = agent["max_mg_per_session"]
-            if dose is not None and limit is not None and dose > Decimal(limit):
-                faults.append(
-                    f"cocktails.json: {code}: {part['agent']} {dose} mg is above its limit of {limit} mg"
-                )
-        for area in row["areas"]:
-            if area not in {a["code"] for a in data["areas"]}:
-                faults.append(f"cocktails.json: {code}: unknown area {area}")
-
-
 def _check(data: dict[str, Any], faults: list[str]) -> None:
-    for name, key in (("agents", "code"), ("cocktails", "code"), ("indications", "code"), ("areas", "code")):
+    for name, key in (
+        ("agents", "code"), ("cocktails", "code"), ("indications", "code"), ("areas", "code"), ("scales", "code"),
+        ("rules", "id"), ("adverse_events", "code"),
+    ):  # fmt: skip
         _check_graded(name, data[name], key, faults)
-    _check_graded("scales", data["scales"], "code", faults)
-    _check_graded("adverse_events", data["adverse_events"], "code", faults)
-    _check_graded("rules", data["rules"], "id", faults)
-    known = {row["code"] for row in data["vocabulary"]["agents"]}
-    for row in data["agents"]:
-        if row["code"] not in known:
-            faults.append(f"agents.json: {row['code']}: is not in the vocabulary")
-        for field in ("max_mg_per_session", "max_mg_per_kg", "max_ml_per_session", "concentration_mg_per_ml"):
-            if not _number(row[field]):
-                faults.append(f"agents.json: {row['code']}: {field} {row[field]!r} is not a number")
-    rules = {row["id"] for row in data["vocabulary"]["rules"]}
-    for row in data["rules"]:
-        if row["id"] not in rules:
-            faults.append(f"rules.json: {row['id']}: is not in the vocabulary")
-        if not row["clauses"]:
-            faults.append(f"rules.json: {row['id']}: has no clause, it can never fire")
-    _check_cocktails(data, faults)
+    # Imported here: the checks read the documents, the knowledge is what comes of them.
+    from protocols.engine.checking import faults as found
+
+    faults += found(data)
 
 
 def load(folder: Path) -> Knowledge:

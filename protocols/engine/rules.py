@@ -64,6 +64,7 @@ class Clause:
     effects: tuple[Mapping[str, Any], ...]
     message: str
     remedy: str
+    grade: str | None = None  # where it differs from the rule's
 
 
 def add_months(day: date, months: int) -> date:
@@ -543,6 +544,18 @@ def _cream_over(spec: Mapping[str, Any]) -> Predicate:
     )
 
 
+def _switched_off(spec: Mapping[str, Any]) -> Predicate:
+    wanted = spec["switched_off"]
+    return lambda scene: (
+        tuple(
+            (scene.knowledge.label(code), None)
+            for code in wanted
+            if not scene.knowledge.agents[code]["offered"]
+        )
+        or None
+    )
+
+
 def _anaesthetic(_spec: Mapping[str, Any]) -> Predicate:
     return lambda scene: (("anaesthetic planned", None),) if scene.anaesthetic else None
 
@@ -576,6 +589,7 @@ PREDICATES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Predicate]]] = {
     "lead_unlicensed": ("candidate", _lead_unlicensed),
     "cream_over_g": ("course", _cream_over),
     "anaesthetic": ("course", _anaesthetic),
+    "switched_off": ("plan", _switched_off),
 }
 
 
@@ -640,7 +654,13 @@ def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
                 continue
             clauses.append(
                 Clause(
-                    rule, level, test, tuple(clause["effects"]), clause["message"], clause.get("remedy", "")
+                    rule,
+                    level,
+                    test,
+                    tuple(clause["effects"]),
+                    clause["message"],
+                    clause.get("remedy", ""),
+                    clause.get("grade"),
                 )
             )
     if faults:
