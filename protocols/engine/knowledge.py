@@ -23,7 +23,7 @@ FILES = (
     "rules",
     "adverse_events",
 )
-SCHEMAS = ("case.schema", "replan.schema")
+SCHEMAS = ("case.schema", "replan.schema", "answer.schema")
 GRADES = frozenset("ABCSK")
 
 
@@ -52,6 +52,7 @@ class Knowledge:
     adverse_events: Mapping[str, Mapping[str, Any]]
     schema: Mapping[str, Any]
     replan_schema: Mapping[str, Any]
+    answer_schema: Mapping[str, Any]
 
     @cached_property
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
@@ -206,6 +207,7 @@ def load(folder: Path) -> Knowledge:
         adverse_events=by_code("adverse_events"),
         schema=data["case.schema"],
         replan_schema=data["replan.schema"],
+        answer_schema=data["answer.schema"],
     )
     # A condition that the engine does not understand is a fault of the file, found here and not at a patient.
     from protocols.engine.rules import compile_rules
