@@ -370,7 +370,7 @@ def table_faults(documents: Documents, codes: Codes) -> Iterator[str]:
                 yield f"{at}: {name} {row[name]!r} is not a number"
         for fault in _unknown(row["avoid_conditions"], codes.conditions, "condition"):
             yield f"{at}: {fault}"
-        for fault in _unknown(row["removed_with"], codes.agents, "agent"):
+        for fault in _unknown([*row["removed_with"], *row["contains"]], codes.agents, "agent"):
             yield f"{at}: {fault}"
         own = row["own_interval"]
         if own and not row["min_days"] <= own[0] <= own[1] <= own[2]:

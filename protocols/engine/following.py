@@ -19,6 +19,7 @@ class SignedPart:
     cocktail: str
     depth_mm: Decimal | None
     volume_ml: Decimal | None
+    agents: frozenset[str] | None = None  # None: those of the cocktail
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def _decimal(value: object) -> Decimal | None:
 def _part(row: Mapping[str, Any]) -> SignedPart:
     return SignedPart(
         row["concern"], row["modality"], row["cocktail"], _decimal(row.get("depth_mm")),
-        _decimal(row.get("volume_ml")),
+        _decimal(row.get("volume_ml")), frozenset(row["agents"]) if "agents" in row else None,
     )  # fmt: skip
 
 

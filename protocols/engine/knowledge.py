@@ -57,17 +57,24 @@ class Knowledge:
     @cached_property
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
         """Allergen code to the agents and products it removes: those that are it, hold it or are of its class."""
-        return {
-            row["code"]: (
-                frozenset(one for agent in row["agents"] for one in (agent, *self.relatives(agent))),
-                frozenset(row["products"]),
-            )
-            for row in self.vocabulary["allergens"]
-        }
+        found = {}
+        for row in self.vocabulary["allergens"]:
+            agents = {one for agent in row["agents"] for one in (agent, *self.mixtures(agent))}
+            if row["code"] in self.agents:
+                agents |= set(self.relatives(row["code"]))
+            found[row["code"]] = (frozenset(agents), frozenset(row["products"]))
+        return found
+
+    def mixtures(self, agent: str) -> tuple[str, ...]:
+        """Ready mixtures that hold an agent."""
+        return tuple(code for code, row in self.agents.items() if agent in row["contains"])
 
     def relatives(self, agent: str) -> tuple[str, ...]:
-        """Agents that an allergy or reaction to this one removes too: mixtures that hold it, others of its class."""
-        return tuple(code for code, row in self.agents.items() if agent in row["removed_with"])
+        """Agents that an allergy or reaction to this very one removes too: mixtures with it, others of its class."""
+        return (
+            *self.mixtures(agent),
+            *(code for code, row in self.agents.items() if agent in row["removed_with"]),
+        )
 
     def products_with(self, agent: str) -> tuple[str, ...]:
         """Anaesthetic products that contain an agent; all amides count as one."""

@@ -94,7 +94,7 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
         days = tuple(day for day, parts in zip(dates, course.sessions, strict=True) if member in parts)
         first = next(parts for parts in course.sessions if member in parts)
         chosen = comforts(first, case, knowledge)[0]
-        comfort = dict(zip((id(p) for p in first), chosen, strict=True))[id(member)]
+        comfort = chosen[first.index(member)]
         candidate = member.candidate
         scene = Scene(
             case,
