@@ -11,8 +11,8 @@ class TreatmentSessionsConfig(AppConfig):
         """Hang the day, the bookings and what was given into the shell, the chart and the engine's cases."""
         from mesoclinic.ui import registry as shell
         from patients.registry import chart_buttons, chart_panels, timeline_sources
-        from protocols.registry import history_sources
-        from sessions import chart
+        from protocols.registry import course_sources, end_listeners, history_sources, version_listeners
+        from sessions import chart, course
         from sessions.places import places
         from sessions.views import calendar
 
@@ -33,3 +33,6 @@ class TreatmentSessionsConfig(AppConfig):
         chart_buttons.append(chart.buttons)
         chart_panels.append(chart.coming)
         history_sources.append(chart.given)
+        course_sources.append(course.done_and_missed)
+        version_listeners.append(course.follow_version)
+        end_listeners.append(course.call_off)

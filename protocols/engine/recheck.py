@@ -420,6 +420,8 @@ def recheck_survey(found: Survey, knowledge: Knowledge, edits: Edits) -> Recheck
     faults: list[Fault] = list(_lost_choices(found, edits, knowledge))
     limits: list[Limit] = []
     for index, course in enumerate(courses):
+        if not course.members:
+            continue  # nothing is left to come
         for number_, parts in enumerate(course.sessions):
             limits += _limits_of_session(index, number_, parts, found.case, knowledge)
         faults += _point_faults(index, course, knowledge)
@@ -443,9 +445,14 @@ def worst_session(limits: Sequence[Limit], course: int) -> tuple[Limit, ...]:
 
 
 def target_dates(content: Mapping[str, Any], start: date) -> list[tuple[date, date, date]]:
-    """(earliest, target, latest) of each session of a course of the answer, if each before is on its target."""
-    rows = []
-    before = start
+    """(earliest, target, latest) of each session of a course of the answer, if each before is on its target.
+
+    `start` is the earliest day of the first one: windows of a course under way count from the session before.
+    """
+    rows: list[tuple[date, date, date]] = []
+    if not content["sessions"]:
+        return rows
+    before = start - timedelta(days=content["sessions"][0]["window_days"]["earliest"])
     for session in content["sessions"]:
         window = session["window_days"]
         rows.append(
