@@ -7,61 +7,136 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('protocols', '0002_signed_plans_are_frozen'),
+        ("protocols", "0002_signed_plans_are_frozen"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='treatmentplan',
-            name='root',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='series', to='protocols.treatmentplan'),
+            model_name="treatmentplan",
+            name="root",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="series",
+                to="protocols.treatmentplan",
+            ),
         ),
         migrations.CreateModel(
-            name='AdverseEvent',
+            name="AdverseEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('event', models.CharField(max_length=40, verbose_name='event')),
-                ('grade', models.PositiveSmallIntegerField(verbose_name='grade')),
-                ('onset', models.DateField(verbose_name='onset')),
-                ('area', models.CharField(blank=True, max_length=20, verbose_name='area')),
-                ('agent', models.CharField(blank=True, max_length=40, verbose_name='agent held responsible')),
-                ('after_session', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='after session')),
-                ('detail', models.TextField(blank=True, max_length=2000, verbose_name='what was seen and done')),
-                ('resolved_on', models.DateField(blank=True, null=True, verbose_name='resolved on')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='adverse_events', to=settings.AUTH_USER_MODEL)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='adverse_events', to='protocols.treatmentplan')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("event", models.CharField(max_length=40, verbose_name="event")),
+                ("grade", models.PositiveSmallIntegerField(verbose_name="grade")),
+                ("onset", models.DateField(verbose_name="onset")),
+                ("area", models.CharField(blank=True, max_length=20, verbose_name="area")),
+                ("agent", models.CharField(blank=True, max_length=40, verbose_name="agent held responsible")),
+                (
+                    "after_session",
+                    models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="after session"),
+                ),
+                (
+                    "detail",
+                    models.TextField(blank=True, max_length=2000, verbose_name="what was seen and done"),
+                ),
+                ("resolved_on", models.DateField(blank=True, null=True, verbose_name="resolved on")),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="adverse_events",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="adverse_events",
+                        to="protocols.treatmentplan",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-onset', '-pk'],
-                'indexes': [models.Index(fields=['plan', '-onset'], name='adverse_event_of_plan')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('grade__range', (1, 5))), name='adverse_event_grade_1_to_5'), models.CheckConstraint(condition=models.Q(('resolved_on__isnull', True), ('resolved_on__gte', models.F('onset')), _connector='OR'), name='adverse_event_resolved_after_onset')],
+                "ordering": ["-onset", "-pk"],
+                "indexes": [models.Index(fields=["plan", "-onset"], name="adverse_event_of_plan")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("grade__range", (1, 5))), name="adverse_event_grade_1_to_5"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("resolved_on__isnull", True),
+                            ("resolved_on__gte", models.F("onset")),
+                            _connector="OR",
+                        ),
+                        name="adverse_event_resolved_after_onset",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Review',
+            name="Review",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('concern', models.CharField(max_length=40)),
-                ('reviewed_on', models.DateField(verbose_name='date')),
-                ('after_session', models.PositiveSmallIntegerField(verbose_name='sessions done')),
-                ('scale', models.CharField(blank=True, max_length=30)),
-                ('items', models.JSONField(blank=True, default=dict)),
-                ('score', models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True)),
-                ('gais', models.SmallIntegerField(blank=True, null=True, verbose_name='global improvement')),
-                ('goal_met', models.BooleanField(default=False, verbose_name='goal met')),
-                ('wants_more', models.BooleanField(default=False, verbose_name='both want more')),
-                ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to=settings.AUTH_USER_MODEL)),
-                ('plan', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviews', to='protocols.treatmentplan')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("concern", models.CharField(max_length=40)),
+                ("reviewed_on", models.DateField(verbose_name="date")),
+                ("after_session", models.PositiveSmallIntegerField(verbose_name="sessions done")),
+                ("scale", models.CharField(blank=True, max_length=30)),
+                ("items", models.JSONField(blank=True, default=dict)),
+                ("score", models.DecimalField(blank=True, decimal_places=2, max_digits=5, null=True)),
+                ("gais", models.SmallIntegerField(blank=True, null=True, verbose_name="global improvement")),
+                ("goal_met", models.BooleanField(default=False, verbose_name="goal met")),
+                ("wants_more", models.BooleanField(default=False, verbose_name="both want more")),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(), editable=False
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "plan",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reviews",
+                        to="protocols.treatmentplan",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['reviewed_on', 'pk'],
-                'indexes': [models.Index(fields=['plan', 'reviewed_on'], name='review_of_plan')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('gais__isnull', True), ('gais__range', (-1, 3)), _connector='OR'), name='gais_minus_1_to_3')],
+                "ordering": ["reviewed_on", "pk"],
+                "indexes": [models.Index(fields=["plan", "reviewed_on"], name="review_of_plan")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("gais__isnull", True), ("gais__range", (-1, 3)), _connector="OR"),
+                        name="gais_minus_1_to_3",
+                    )
+                ],
             },
         ),
     ]
