@@ -11,6 +11,7 @@ from django.utils.functional import cached_property
 from mesoclinic.ui.forms import Col, DateInput, TimeInput, grid_helper
 from sessions.models import Absence, Closure, Location, Practitioner
 from sessions.setup import queries
+from sessions.setup.forms.people import SetupForm
 from sessions.setup.queries import DAYS, Week
 
 FIELDS_A_DAY = 2
@@ -24,7 +25,7 @@ def _time(label: str) -> forms.TimeField:
     )  # fmt: skip
 
 
-class WeekForm(forms.Form):
+class WeekForm(SetupForm):
     """Two times a day and more where there are more: `1-1-from`, `1-1-to` ... `7-2-to`."""
 
     def __init__(self, *args: Any, week: Week, typed: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -109,7 +110,7 @@ class WeekForm(forms.Form):
         return rows
 
 
-class SpanForm(forms.Form):
+class SpanForm(SetupForm):
     """Whole days, or from a time on the first day to a time on the last. Gives `starts_at` and `ends_at`."""
 
     first_day = forms.DateField(

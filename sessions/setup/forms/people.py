@@ -23,7 +23,19 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-class PersonForm(forms.Form):
+class SetupForm(forms.Form):
+    """A required field that is empty says what to enter, in its own words where it has them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if field.error_messages.get("required") == forms.Field.default_error_messages["required"]:
+                label = str(field.label)
+                word = label if label.isupper() else label[:1].lower() + label[1:]
+                field.error_messages["required"] = f"Enter the {word}."
+
+
+class PersonForm(SetupForm):
     """Somebody who signs in, and what they do if they treat."""
 
     full_name = forms.CharField(

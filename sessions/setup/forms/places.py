@@ -10,7 +10,7 @@ from django.conf import settings
 
 from mesoclinic.ui.forms import CodeSearch, Col, PickMultiple, PickWidget, grid_helper
 from sessions.setup.codes import DEVICE_KINDS, ROOM_USES
-from sessions.setup.forms.people import one_line
+from sessions.setup.forms.people import SetupForm, one_line
 
 _OLD_NAMES = ("Etc/", "SystemV/", "US/", "posix/", "right/", "Canada/", "Brazil/", "Mexico/", "Chile/")
 
@@ -37,7 +37,7 @@ def phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
-class LocationForm(forms.Form):
+class LocationForm(SetupForm):
     """A site of the clinic, as letters and sheets name it."""
 
     name = forms.CharField(
@@ -88,7 +88,7 @@ class LocationForm(forms.Form):
         return number
 
 
-class RoomForm(forms.Form):
+class RoomForm(SetupForm):
     """A room and what it is fitted for."""
 
     name = forms.CharField(label="Name", max_length=40, help_text="Such as Room 2.")
@@ -108,7 +108,7 @@ class RoomForm(forms.Form):
         return one_line(self.cleaned_data["name"])
 
 
-class DeviceForm(forms.Form):
+class DeviceForm(SetupForm):
     """A device that one session uses at a time."""
 
     name = forms.CharField(label="Name", max_length=60, help_text="Such as Needling pen A.")

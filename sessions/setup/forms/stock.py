@@ -10,7 +10,7 @@ from mesoclinic.ui.formatting import decimal_trim
 from mesoclinic.ui.forms import CodeSearch, Col, DateInput, UnitInput, grid_helper
 from sessions.models import Lot, Product
 from sessions.setup import codes
-from sessions.setup.forms.people import one_line
+from sessions.setup.forms.people import SetupForm, one_line
 
 GTIN_LENGTHS = (8, 12, 13, 14)
 
@@ -33,7 +33,7 @@ def gtin(text: str) -> str:
     return digits.zfill(14)
 
 
-class ProductForm(forms.Form):
+class ProductForm(SetupForm):
     """What the clinic buys for an agent or as anaesthetic."""
 
     agent = forms.ChoiceField(
@@ -98,7 +98,7 @@ class ProductForm(forms.Form):
         return cleaned
 
 
-class LotForm(forms.Form):
+class LotForm(SetupForm):
     """A lot as received."""
 
     number = forms.CharField(
@@ -135,7 +135,7 @@ class LotForm(forms.Form):
         return day
 
 
-class OpenedForm(forms.Form):
+class OpenedForm(SetupForm):
     """The container in use."""
 
     opened_on = forms.DateField(
@@ -171,7 +171,7 @@ class OpenedForm(forms.Form):
         return cleaned
 
 
-class ReasonForm(forms.Form):
+class ReasonForm(SetupForm):
     """Why a lot is blocked or released."""
 
     reason = forms.CharField(
