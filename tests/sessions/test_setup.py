@@ -1,6 +1,7 @@
 """The clinic is set up in the browser, from nothing to the first booked visit; every act keeps its promises."""
 
 import re
+import threading
 from collections.abc import Callable
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -18,6 +19,7 @@ from mesoclinic.accounts.models import User
 from mesoclinic.audit.models import AuditEvent
 from patients.models import Patient
 from protocols.actions import MINUTES
+from sessions.actions import booking
 from sessions.models import (
     Absence,
     Appointment,
@@ -31,6 +33,7 @@ from sessions.models import (
     WorkingHours,
 )
 from sessions.queries.treatment import usable_lots
+from sessions.scheduling import Slot
 from sessions.setup import codes, queries
 from sessions.setup.actions import hours, people, places, stock
 from sessions.setup.faults import SetupError, VisitsHit, fingerprint
@@ -847,3 +850,47 @@ def test_lists_are_searched_and_paged(clinic: Clinic, as_: Callable[[str], Clien
     assert "Nobody is away" in text(client.get("/setup/absences/"))
     assert "No location is closed" in text(client.get("/setup/closures/"))
     assert "No product with this name" in text(client.get("/products/?q=zzz"))
+
+
+# ---- two people at once ------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", ["absence", "closure", "hours", "account"])
+def test_a_visit_booked_at_the_same_moment_is_still_shown(what: str) -> None:
+    """The booking is not committed yet when the change begins: the change waits for it and then sees it."""
+    clinic = Clinic(today=timezone.localdate())
+    day, now = workday(clinic.today), timezone.now()
+    start = clinic.at(10, day=day)
+    span = {"starts_at": clinic.at(0, day=day), "ends_at": clinic.at(0, day=day + timedelta(days=1))}
+    seen = hours.state(hours.week_of(clinic.practitioner, clinic.location))
+    common: dict[str, Any] = {"by": clinic.admin, "now": now}
+    acts: dict[str, Callable[[], Any]] = {
+        "absence": lambda: hours.add_absence(practitioner=clinic.practitioner, reason="", **span, **common),
+        "closure": lambda: hours.add_closure(location=clinic.location, reason="Works", **span, **common),
+        "hours": lambda: hours.set_week(
+            practitioner=clinic.practitioner, location=clinic.location, week=[], seen=seen, **common
+        ),
+        "account": lambda: people.deactivate(user=clinic.amari, **common),
+    }
+    found: list[Any] = []
+
+    def change() -> None:
+        try:
+            found.append(acts[what]())
+        except VisitsHit as hit:
+            found.append(hit.visits)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=change)
+    with transaction.atomic():
+        booking.book_single(
+            patient=clinic.lea, location=clinic.location, kind="consultation", by=clinic.marta, now=now,
+            slot=Slot(0, 0, start, start + timedelta(minutes=30), clinic.practitioner.pk, clinic.room.pk, None, 0),
+        )  # fmt: skip
+        thread.start()
+        thread.join(timeout=0.5)
+        assert thread.is_alive(), "the change did not wait for the booking"
+    thread.join(timeout=20)
+    assert found == [[Appointment.objects.get()]]
