@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("discard_after__isnull", True),
-                    models.Q(("opened_on__isnull", False), ("discard_after__gte", models.F("opened_on"))),
+                    models.Q(("discard_after__gte", models.F("opened_on")), ("opened_on__isnull", False)),
                     _connector="OR",
                 ),
                 name="lot_discarded_after_it_was_opened",
