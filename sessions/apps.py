@@ -14,15 +14,19 @@ class TreatmentSessionsConfig(AppConfig):
         from protocols.registry import course_sources, end_listeners, history_sources, version_listeners
         from sessions import chart, course
         from sessions.places import places
+        from sessions.setup.views.first_steps import ready_or_first_steps
         from sessions.views import calendar
 
         shell.set_places(places)
         shell.start_pages |= {
-            "physician": calendar.my_day,
-            "nurse": calendar.day_by_room,
-            "front-desk": calendar.desk_start,
-            "manager": calendar.overview,
-            "administrator": calendar.overview,
+            role: ready_or_first_steps(view)
+            for role, view in {
+                "physician": calendar.my_day,
+                "nurse": calendar.day_by_room,
+                "front-desk": calendar.desk_start,
+                "manager": calendar.overview,
+                "administrator": calendar.overview,
+            }.items()
         }
         shell.nav_counts |= {
             "courses-to-book": chart.waiting_courses,

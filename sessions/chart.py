@@ -13,7 +13,7 @@ from patients.models import Patient
 from patients.registry import Button, TimelineEntry
 from protocols.catalogue import knowledge
 from sessions.models import Appointment, TreatmentRecord
-from sessions.places import location_of
+from sessions.places import NoLocation, location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
 from sessions.queries.calendar import bounds
 
@@ -79,7 +79,10 @@ def waiting_confirmations(_request: HttpRequest) -> int:
 
 def present(request: HttpRequest) -> int:
     """Patients in the house."""
-    start, end = bounds(timezone.localdate(), location_of(request))
+    try:
+        start, end = bounds(timezone.localdate(), location_of(request))
+    except NoLocation:
+        return 0
     states = [Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT]
     return Appointment.objects.filter(status__in=states, starts_at__gte=start, starts_at__lt=end).count()
 
