@@ -15,7 +15,7 @@ from aftercare.models import IssuedSheet
 from sessions.actions import treatment
 from sessions.models import Appointment, TreatmentRecord
 from tests.clinic import Clinic
-from tests.sessions.test_treatment import answer_all, mix
+from tests.sessions.test_treatment import answer_all, mix, signed_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def clinic() -> Clinic:
 
 @pytest.fixture
 def open_record(clinic: Clinic) -> TreatmentRecord:
-    session = clinic.signed_plan().planned_sessions.get(number=1)
+    session = signed_plan(clinic).planned_sessions.get(number=1)
     appointment = clinic.appointment(planned_session=session, status=Appointment.Status.ARRIVED)
     record = treatment.open_record(appointment=appointment, by=clinic.roca, now=timezone.now())
     answer_all(record, clinic)
