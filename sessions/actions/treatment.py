@@ -370,14 +370,14 @@ def correct_record(*, record: TreatmentRecord, reason: str, by: User, now: datet
         with transaction.atomic():
             new.save()
             for row in rows:
-                at = getattr(row, "at", None)
                 row.pk = None
                 row._state.adding = True
                 row.record = new
+                asked_at = row.at if isinstance(row, SafetyCheck) else None
                 row.save()
-                if at is not None:
+                if asked_at is not None:
                     # When it was asked, not when it was copied.
-                    type(row)._default_manager.filter(pk=row.pk).update(at=at)
+                    SafetyCheck.objects.filter(pk=row.pk).update(at=asked_at)
     except IntegrityError as error:
         raise TreatmentError(
             _("The correction could not be opened. Load the record again, then try once more.")

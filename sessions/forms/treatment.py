@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.functional import cached_property
@@ -249,7 +249,7 @@ class TreatmentForm(forms.Form):
     def _in_words(self, name: str, value: str) -> str:
         field = self.fields[name]
         if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
-            words = {str(code): str(word) for code, word in field.choices}
+            words = {str(code): str(word) for code, word in cast(Any, field.choices)}
             return ", ".join(words.get(code, code) for code in value.split(", ")) if value else ""
         if isinstance(field, forms.ModelChoiceField):
             return next((lot.number for lot in self.lots if str(lot.pk) == value), value)
