@@ -11,11 +11,11 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import Permission, has_permission
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
-from protocols.catalogue import knowledge
 from sessions.models import Appointment, TreatmentRecord
 from sessions.places import NoLocation, location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
 from sessions.queries.calendar import bounds
+from sessions.queries.given import given_in
 
 
 def treatments(patient: Patient, limit: int) -> Iterator[TimelineEntry]:
@@ -92,25 +92,9 @@ def given(patient: Patient) -> dict[str, list[dict[str, Any]]]:
 
     Of a corrected record only the newest signed version counts.
     """
-    records = (
+    return given_in(
         TreatmentRecord.objects.filter(patient=patient, signed_at__isnull=False)
         .exclude(successors__signed_at__isnull=False)
         .select_related("appointment__location")
         .prefetch_related("components", "areas")
     )
-    doses: list[dict[str, Any]] = []
-    procedures: list[dict[str, Any]] = []
-    for record in records:
-        day = record.appointment.starts_at.astimezone(record.appointment.location.zone).date().isoformat()
-        for part in record.components.all():
-            if part.dose_mg:
-                doses.append({"agent": part.agent, "date": day, "dose_mg": float(part.dose_mg)})
-            elif part.volume_ml:
-                doses.append({"agent": part.agent, "date": day, "volume_ml": float(part.volume_ml)})
-        for area in record.areas.all():
-            if knowledge().is_dc(area.cocktail):
-                code = "dc-injection"
-            else:
-                code = "microneedling" if area.modality == "microneedling" else "mesotherapy"
-            procedures.append({"code": code, "date": day, "area": area.concern.split("/")[-1]})
-    return {"given": doses, "procedures": procedures}
