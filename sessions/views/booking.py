@@ -4,6 +4,7 @@ import uuid
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -111,6 +112,11 @@ def _names(location: Location) -> dict[str, dict[int, str]]:
     }
 
 
+def wall_clock(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The time on the wall there, without a zone: a template would bring an aware one into the reader's zone."""
+    return moment.astimezone(zone).replace(tzinfo=None)
+
+
 def _told(
     option: CourseOption,
     index: int,
@@ -123,20 +129,20 @@ def _told(
     """An option as its card shows it."""
     rooms = sorted({names["room"].get(s.room, "") for s in option.slots})
     devices = sorted({names["device"].get(s.device, "") for s in option.slots if s.device})
-    local = [slot.start.astimezone(location.zone) for slot in option.slots]
+    local = [wall_clock(slot.start, location.zone) for slot in option.slots]
     practitioner = option.slots[0].practitioner
     return {
         "name": "ABCDEF"[index],
         "number": index + 1,
         "rows": [
-            {"slot": slot, "offset": offset, "far": abs(offset) >= 5, "local": at}
+            {"slot": slot, "offset": offset, "back": -offset, "far": abs(offset) >= 5, "local": at}
             for slot, offset, at in zip(option.slots, option.offsets, local, strict=True)
         ],
         "deviation": option.deviation_days,
         "misses": option.misses,
         "who": names["practitioner"].get(practitioner, ""),
         "where": ", ".join([*rooms, *devices]),
-        "character": _character(local, best.slots[0].start.astimezone(location.zone).date(), index),
+        "character": _character(local, wall_clock(best.slots[0].start, location.zone).date(), index),
         "keeps": None if physician is None else practitioner == physician,
         "first": local[0],
         "last": local[-1],
@@ -377,7 +383,7 @@ def slots_by_day(
                         {"slot": slot, "local": local, "packed": pack([slot], **more),
                          "who": names["practitioner"].get(slot.practitioner, ""), "room": names["room"].get(slot.room, "")}
                         for slot in slots
-                        if (local := slot.start.astimezone(book.zone)).hour >= hour and local.hour < until
+                        if (local := wall_clock(slot.start, book.zone)).hour >= hour and local.hour < until
                     ],
                 }
                 for (hour, name), until in zip(PARTS, (13, 17, 24), strict=True)
