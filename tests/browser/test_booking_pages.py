@@ -82,8 +82,8 @@ def test_free_times_follow_the_choice_and_the_note_stays(person: Any) -> None:
     page = desk.page
     desk.go(f"/appointments/new/?patient={clinic.lea.pk}&day={next_tuesday().isoformat()}")
     page.fill("#visit-note", "Comes by taxi")
-    page.get_by_text("Review", exact=True).click()
-    page.get_by_text("60 min", exact=True).click()
+    page.check("[name=kind][value=review]")
+    page.check("[name=minutes][value='60']")
     with page.expect_response(lambda answer: "practitioner=" in answer.url):
         page.select_option("[name=practitioner]", str(clinic.nurse.pk))
     page.locator(".slot", has_text="Inés Roca").first.click()
