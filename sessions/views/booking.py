@@ -169,14 +169,26 @@ def _character(local: list[datetime], best: date, index: int) -> str:
     return text[:1].upper() + text[1:]
 
 
-#: The drawing of the windows: width, where time begins, height of an option and of a window's lane.
-STRIP_WIDTH, STRIP_LEFT, STRIP_ROW, STRIP_LANE = 1130, 92, 58, 20
+#: The drawing of the windows: width, where time begins, height of a lane and of the space below it.
+STRIP_WIDTH, STRIP_LEFT, STRIP_LANE, STRIP_GAP = 1130, 92, 20, 4
+
+
+def _lanes(marks: list[dict[str, Any]]) -> int:
+    """Give each window the first lane where none before it reaches it, at least two in turn; how many lanes."""
+    ends: list[float] = []
+    for mark in marks:
+        lane = next((n for n, end in enumerate(ends) if end + STRIP_GAP < mark["left"]), len(ends))
+        if lane == len(ends):
+            ends.append(0)
+        ends[lane] = mark["left"] + mark["width"]
+        mark["lane"] = lane
+    return max(len(ends), 1)
 
 
 def _strip(
     options: list[CourseOption], planned: list[PlannedSession], location: Location, start: date
 ) -> dict[str, Any] | None:
-    """Windows, targets, dates and closures along one time line. Windows take turns on two lanes: none merge."""
+    """Windows, targets, dates and closures along one time line. Windows that meet lie on lanes of their own."""
     if not options:
         return None
     zone = location.zone
@@ -188,28 +200,37 @@ def _strip(
     def x(day: date) -> float:
         return STRIP_LEFT + (day - first).days * (STRIP_WIDTH - STRIP_LEFT - 12) / days
 
-    rows = []
-    for index, option in enumerate(options):
+    drawn: list[list[dict[str, Any]]] = []
+    for option in options:
         before: date | None = None
         marks: list[dict[str, Any]] = []
-        y = 34 + index * STRIP_ROW
         for row, slot, offset in zip(planned, option.slots, option.offsets, strict=True):
             day = slot.start.astimezone(zone).date()
             target = day - timedelta(days=offset)
             base = before if before is not None else target - timedelta(days=row.target_days)
             begin, end = base + timedelta(days=row.earliest_days), base + timedelta(days=row.latest_days)
             left, right = x(max(begin, first)), x(min(end, end_day))
-            lane = y + (len(marks) % 2) * (STRIP_LANE + 4)
             marks.append(
-                {"x": f"{x(day):.1f}", "target": f"{x(max(target, first)):.1f}", "left": f"{left:.1f}",
-                 "width": f"{max(right - left, 3):.1f}", "number": row.number, "y": lane, "end": lane + STRIP_LANE,
-                 "mid": lane + STRIP_LANE // 2, "base": lane + STRIP_LANE // 2 + 4}
+                {"x": f"{x(day):.1f}", "target": f"{x(max(target, first)):.1f}", "left": left,
+                 "width": max(right - left, 3), "number": row.number}
             )  # fmt: skip
             before = day
-        rows.append(
-            {"name": "ABCDEF"[index], "number": index + 1, "marks": marks, "base": y + STRIP_LANE + 6}
-        )
-    bottom = 30 + len(options) * STRIP_ROW
+        drawn.append(marks)
+    tall = max(_lanes(marks) for marks in drawn) * (STRIP_LANE + STRIP_GAP)
+    rows = []
+    for index, marks in enumerate(drawn):
+        y = 32 + index * (tall + 12)
+        for mark in marks:
+            lane = y + mark["lane"] * (STRIP_LANE + STRIP_GAP)
+            mark |= {
+                "y": lane,
+                "end": lane + STRIP_LANE,
+                "mid": lane + STRIP_LANE // 2,
+                "base": lane + STRIP_LANE // 2 + 4,
+            }
+            mark |= {"left": f"{mark['left']:.1f}", "width": f"{mark['width']:.1f}"}
+        rows.append({"name": "ABCDEF"[index], "number": index + 1, "marks": marks, "base": y + tall // 2 + 2})
+    bottom = 28 + len(options) * (tall + 12)
     weeks = []
     monday = first - timedelta(days=first.weekday())
     step = 7 if days <= 112 else 14
