@@ -116,7 +116,8 @@
       rest.dispatchEvent(new Event("change", { bubbles: true }));
     }
     const gone = target.closest("[data-remove]");
-    if (gone) {
+    if (gone?.dataset.remove === "quick") closeQuick();
+    else if (gone) {
       const form = gone.closest("form");
       document.getElementById(gone.dataset.remove)?.remove();
       form?.dispatchEvent(new Event("change", { bubbles: true }));
@@ -131,6 +132,66 @@
     // A dialog that htmx brought opens at once; `data-open` says so.
     event.target.querySelectorAll?.("dialog[data-open]").forEach(open);
     if (event.target.matches?.("dialog[data-open]")) open(event.target);
+  });
+
+  /* ---- calendar: the quick card floats beside its visit, never over it ---- */
+  let opener = null;
+  const GAP = 8;
+  function quick() {
+    return document.getElementById("quick");
+  }
+  function closeQuick() {
+    const card = quick();
+    if (!card) return false;
+    card.remove();
+    opener?.classList.remove("sel");
+    if (opener?.isConnected) opener.focus();
+    opener = null;
+    return true;
+  }
+  function placeQuick() {
+    const card = quick();
+    if (!card || !opener) return;
+    const item = opener.getBoundingClientRect();
+    const base = (card.offsetParent ?? document.documentElement).getBoundingClientRect();
+    const size = card.getBoundingClientRect();
+    const room = document.documentElement.clientWidth;
+    const fits = (left) => left >= GAP && left + size.width <= room - GAP;
+    let left = [item.right + GAP, item.left - size.width - GAP].find(fits);
+    let top = Math.min(item.top, window.innerHeight - size.height - GAP);
+    if (left === undefined) {
+      // Too narrow for a place at its side: below the visit.
+      left = Math.max(GAP, Math.min(item.left, room - size.width - GAP));
+      top = item.bottom + GAP;
+    }
+    card.style.left = `${left - base.left}px`;
+    card.style.top = `${Math.max(top, 60) - base.top}px`;
+    if (card.getBoundingClientRect().bottom > window.innerHeight) card.scrollIntoView({ block: "nearest" });
+  }
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id !== "quick-slot" || !quick()) return;
+    opener?.classList.remove("sel");
+    opener = event.detail.requestConfig?.elt ?? null;
+    opener?.classList.add("sel");
+    placeQuick();
+    quick().focus({ preventScroll: true });
+  });
+  document.addEventListener("click", (event) => {
+    const target = event.target instanceof Element ? event.target : null;
+    if (quick() && target && !target.closest("#quick, [data-quick]")) closeQuick();
+  });
+
+  /* ---- free times: the line above the button says what will be booked ---- */
+  function sayChosen(form) {
+    const chosen = form.querySelector("input[name=slot]:checked");
+    const place = form.querySelector("[data-chosen]");
+    if (place) place.textContent = chosen ? chosen.dataset.say : place.dataset.none;
+  }
+  document.querySelectorAll("[data-slots]").forEach((form) => {
+    const place = form.querySelector("[data-chosen]");
+    if (place) place.dataset.none = place.textContent;
+    form.addEventListener("change", () => sayChosen(form));
+    form.addEventListener("htmx:afterSwap", () => sayChosen(form));
   });
 
   /* ---- search anywhere ---- */
@@ -226,6 +287,7 @@
       }
     }
     if (event.key === "Escape") {
+      if (!dialog && closeQuick()) return;
       document.querySelectorAll("details.menu-x[open]").forEach((menu) => {
         menu.open = false;
         menu.querySelector("summary")?.focus();

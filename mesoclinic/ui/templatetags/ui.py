@@ -223,6 +223,32 @@ def clock(value: datetime | None) -> str:
 
 
 @register.simple_tag
+def local_time(
+    moment: datetime | None, place: Any, until: datetime | None = None, form: str = "full"
+) -> SafeString:
+    """A time on the wall clock of where it happens, such as a visit at another location.
+
+    `place` has `zone` and `short_name`; its name follows when its clock differs from the reader's at that moment.
+    `form` is `full` (day and time) or `clock`.
+    """
+    if moment is None:
+        return SafeString("")
+    zone = place.zone
+    # A day is formatted as a date: the formatter would bring a moment back into the reader's zone.
+    local = moment.astimezone(zone)
+    words = f"{local:%H:%M}" if until is None else _("%(start)s to %(end)s") % {
+        "start": f"{local:%H:%M}", "end": f"{until.astimezone(zone):%H:%M}",
+    }  # fmt: skip
+    if form == "full":
+        words = f"{formatting.day(local.date(), timezone.localdate())}, {words}"
+    if local.utcoffset() == moment.astimezone(timezone.get_current_timezone()).utcoffset():
+        return format_html("{}", words)
+    return format_html(
+        '{} <span class="zone-x">{}</span>', words, _("%(place)s time") % {"place": place.short_name}
+    )
+
+
+@register.simple_tag
 def date_range(start: date, end: date) -> str:
     """`1 to 15 Dec`."""
     return formatting.date_range(formatting.local_day(start), formatting.local_day(end), timezone.localdate())
