@@ -39,7 +39,7 @@ def test_a_day_is_taken_as_typed(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["32 Aug 2026", "1 Foo 2026", "2026", "tomorrow", "1.13.2026", "1/8/26", "9" * 5000, "०"]
+    "text", ["32 Aug 2026", "1 Foo 2026", "2026", "tomorrow", "1.13.2026", "9" * 5000, "०"]
 )
 def test_what_is_no_day_stays_as_typed_and_is_told_beside_the_field(text: str) -> None:
     form = VisitForm({"day": text, "room": "1"})
