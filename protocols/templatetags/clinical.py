@@ -116,7 +116,9 @@ def steps_by_concern(course: Mapping[str, Any]) -> dict[str, Any]:
         else:
             current = next((code for code in step["because"] if code in own), current)
         (own[current] if current else shared).append(step)
-    groups = [{"concern": labels.concern_label(code), "steps": rows[:3]} for code, rows in own.items() if rows]
+    groups = [
+        {"concern": labels.concern_label(code), "steps": rows[:3]} for code, rows in own.items() if rows
+    ]
     if shared:
         groups.append({"concern": "Together", "steps": shared})
     folded = [
