@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from mesoclinic.accounts.permissions import Permission, has_permission
+from mesoclinic.ui import formatting, typed
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
 from protocols.catalogue import knowledge
@@ -93,7 +94,8 @@ _DETAILS = {"red_flags": "Red flags", "goal": "Goal", "onset": "Began", "hair_pa
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value).replace("-", " ") if not str(value)[:4].isdigit() else str(value)
+    day = typed.day(str(value))
+    return formatting.full_date(day) if day else str(value).replace("-", " ")
 
 
 def buttons(request: HttpRequest, patient: Patient) -> Iterator[Button]:
