@@ -82,6 +82,20 @@ def cocktail_words(code: str) -> str:
 
 
 @register.filter
+def composition(course: Mapping[str, Any], code: str) -> str:
+    """What this patient gets of a cocktail: the catalogue's recipe may name an agent that was replaced."""
+    part = next(
+        (p for s in course["sessions"] for p in s["parts"] if p["cocktail"] == code), {"components": []}
+    )
+    named = []
+    for component in part["components"]:
+        strength = component.get("concentration_mg_per_ml")
+        if component["agent"] != "saline" or len(part["components"]) == 1:
+            named.append(knowledge().label(component["agent"]) + (f" {strength} mg/mL" if strength else ""))
+    return ", ".join(named)
+
+
+@register.filter
 def modalities(course: Mapping[str, Any]) -> str:
     """How a course is done, each way once, with its concerns where they differ."""
     ways: dict[str, list[str]] = {}
@@ -145,12 +159,16 @@ def sessions_range() -> str:
 def plan_title(plan: TreatmentPlan) -> str:
     """What a plan treats, or what it could not."""
     if plan.title:
-        return f"Plan for {labels.concerns_label(_concerns(plan))[:1].lower()}{labels.concerns_label(_concerns(plan))[1:]}"
+        return f"Plan for {_lower(_concerns(plan))}"
     declined = list(dict.fromkeys(row["concern"] for row in plan.content.get("declined", [])))
     if not declined:
         return "No course proposed"
-    words = labels.concerns_label(declined)
-    return f"No course for {words[:1].lower()}{words[1:]}"
+    return f"No course for {_lower(declined)}"
+
+
+def _lower(codes: Sequence[str]) -> str:
+    found = [labels.concern_label(code) for code in codes]
+    return " + ".join(words[:1].lower() + words[1:] for words in found)
 
 
 def _concerns(plan: TreatmentPlan) -> list[str]:

@@ -154,3 +154,30 @@ def test_the_chart_tells_of_the_treatment_and_its_sheet(
     assert f"/records/{record.pk}/" in page
     client.force_login(clinic.marta)
     assert f"/records/{record.pk}/" not in client.get(f"/patients/{clinic.lea.pk}/").content.decode()
+
+
+def test_the_printed_sheet_has_doses_its_session_a_page_number_and_the_next_practitioner(
+    record: TreatmentRecord, clinic: Clinic
+) -> None:
+    clinic.appointment(starts_at=timezone.now() + timedelta(days=14))
+    text = text_of(issue(record, clinic))
+    for words in ("Tranexamic acid 16", "Session 1 of 4", "with Dr. Nadia Amari", "1 / 1", "For the clinic"):
+        assert words in text, words
+
+
+def test_arabic_keeps_doses_and_phones_in_one_piece(record: TreatmentRecord, clinic: Clinic) -> None:
+    html = issue(record, clinic, "ar").html
+    for piece in ("1.5\u00a0mm", "38.5 °C", "SPF 50+"):
+        assert f'<bdi dir="ltr">{piece}</bdi>' in html, piece
+    assert "؛ " in html or "، " in html
+
+
+def test_the_list_of_sheets_hides_names_with_the_rest(
+    record: TreatmentRecord, clinic: Clinic, client: Client
+) -> None:
+    issue(record, clinic, "fr")
+    client.force_login(clinic.roca)
+    assert "Lea Brandt" in client.get("/sheets/").content.decode()
+    assert "French" in client.get("/sheets/").content.decode()
+    client.post("/hide-names/")
+    assert "Brandt" not in client.get("/sheets/").content.decode()
