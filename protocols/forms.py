@@ -115,7 +115,11 @@ def _item_field(scale: str, item: Mapping[str, Any]) -> forms.Field:
     least, most = int(item["min"]), int(item["max"])
     if most - least > 9:
         return forms.IntegerField(
-            label=title, required=False, min_value=least, max_value=most, widget=UnitInput("mm", whole=True)
+            label=title.removesuffix(" in mm"),
+            required=False,
+            min_value=least,
+            max_value=most,
+            widget=UnitInput("mm", whole=True),
         )
     roman = "=" in item["label"]
     if (least, most) == (0, 1):
