@@ -128,8 +128,9 @@
     });
     if (!target.closest(".search-box")) clearResults();
   });
+  // A dialog that came with its error inside opens at once; `data-open` says so. By a whole page, or by htmx.
+  document.querySelectorAll("dialog[data-open]").forEach(open);
   document.addEventListener("htmx:afterSettle", (event) => {
-    // A dialog that htmx brought opens at once; `data-open` says so.
     event.target.querySelectorAll?.("dialog[data-open]").forEach(open);
     if (event.target.matches?.("dialog[data-open]")) open(event.target);
   });
@@ -337,6 +338,28 @@
   }
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-next-problem]")) nextProblem();
+  });
+
+  /* ---- what was unfolded stays so when htmx draws the part again: details with an id and data-keep-open ---- */
+  const unfolded = new Set();
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const fold = event.target;
+      if (!(fold instanceof HTMLDetailsElement) || !fold.id || !fold.hasAttribute("data-keep-open")) return;
+      // A fold that htmx takes out says nothing: only people close one.
+      if (fold.open) unfolded.add(fold.id);
+      else if (fold.isConnected) unfolded.delete(fold.id);
+    },
+    true,
+  );
+  document.addEventListener("htmx:load", (event) => {
+    const root = event.target;
+    const folds = [...(root.querySelectorAll?.("details[data-keep-open]") ?? [])];
+    if (root.matches?.("details[data-keep-open]")) folds.push(root);
+    folds.forEach((fold) => {
+      if (unfolded.has(fold.id)) fold.open = true;
+    });
   });
 
   /* ---- changed numbers flash once ---- */

@@ -83,10 +83,11 @@ def assess_and_sign(amari: Person, patient: Patient) -> TreatmentPlan:
         page.fill(f"[name=facts-{name}]", value)
     amari.choose("[name=facts-bdd_screen]", "negative")
     amari.choose("[name=facts-sunscreen_daily]", "True")
+    amari.click("#add-allergies > summary")
     page.locator("#list-allergies [name=substance]").select_option("lidocaine", force=True)
     amari.clicks += 1
     amari.choose("#list-allergies [name=reaction]", "urticaria")
-    amari.click(page.locator("#list-allergies").get_by_role("button", name="Add"))
+    amari.click(page.locator("#list-allergies").get_by_role("button", name="Save"))
     expect(page.locator("#list-allergies li")).to_contain_text("Lidocaine")
     amari.click(page.get_by_role("button", name="Asked all, nothing else"))
     expect(page.locator("#unasked")).to_have_count(0)

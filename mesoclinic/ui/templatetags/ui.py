@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from mesoclinic.accounts.permissions import Permission, has_permission
-from mesoclinic.ui import formatting
+from mesoclinic.ui import formatting, forms
 
 register = template.Library()
 
@@ -314,6 +314,26 @@ def limit_bar(value: object, limit: object) -> SafeString:
         '<rect class="track" width="100" height="6"/><rect class="fill {}" width="{}" height="6"/>{}</svg>',
         css, f"{min(share, Decimal(100)):.1f}", tick,
     )  # fmt: skip
+
+
+@register.filter
+def error_words(field: Any) -> list[str]:
+    """The errors of a form's field, each saying what to enter."""
+    return forms.errors_of(field)
+
+
+@register.filter
+def phone(number: object) -> SafeString | str:
+    """`+34600555001` as `+34 600 55 50 01`, the way the country writes it; never turned round in Arabic."""
+    if not number:
+        return ""
+    return format_html('<bdi dir="ltr" class="nowrap">{}</bdi>', formatting.phone(str(number)))
+
+
+@register.filter
+def language_name(code: object) -> str:
+    """`fr` as `French`, in the reader's language."""
+    return formatting.language_name(str(code or ""))
 
 
 # ---- people and permissions --------------------------------------------------------------------------------
