@@ -244,7 +244,7 @@ _SENTENCES: dict[str, Any] = {
 
 def _is_stock(field: forms.Field, error: ValidationError) -> bool:
     """Whether the text is Django's own: a form's own sentence is never replaced."""
-    message = error.message
+    message: Any = error.message
     if hasattr(message, "_proxy____args"):
         return bool(_STOCK.match(str(message._proxy____args[0])))
     with translation.override("en"):
