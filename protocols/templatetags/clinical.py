@@ -84,7 +84,7 @@ def cocktail_words(code: str) -> str:
 @register.filter
 def composition(course: Mapping[str, Any], code: str) -> str:
     """What this patient gets of a cocktail: the catalogue's recipe may name an agent that was replaced."""
-    part = next(
+    part: Mapping[str, Any] = next(
         (p for s in course["sessions"] for p in s["parts"] if p["cocktail"] == code), {"components": []}
     )
     named = []
