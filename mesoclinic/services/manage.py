@@ -8,7 +8,9 @@ from mesoclinic.services import embedded
 from mesoclinic.services.steps import ROOT, secret_key, state_folder
 
 #: Commands that touch neither database nor Redis.
-WITHOUT_SERVICES = frozenset({"propose", "replan", "help", "--help", "--version", "version"})
+WITHOUT_SERVICES = frozenset(
+    {"propose", "replan", "clinical_coverage", "help", "--help", "--version", "version"}
+)
 
 
 def main(arguments: list[str]) -> int:

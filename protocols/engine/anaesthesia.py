@@ -63,7 +63,7 @@ def given_mg(fact: Fact, knowledge: Knowledge) -> Decimal:
     """mg of a dose already given; mL alone count at the agent's highest concentration."""
     if fact.get("dose_mg") is not None:
         return Decimal(str(fact.get("dose_mg")))
-    strength = knowledge.agents[fact.code]["concentration_mg_per_ml"]
+    strength = knowledge.agents[fact.code]["highest_mg_per_ml"]
     return Decimal(str(fact.get("volume_ml") or 0)) * Decimal(strength or 0)
 
 

@@ -106,7 +106,7 @@ def agent_limits(
     for fact in case.facts.get("given") or ():
         if fact.code == agent and fact.day("date") == (on or case.today):
             if limit is not None:
-                strength = Decimal(row["concentration_mg_per_ml"] or 0)
+                strength = Decimal(row["highest_mg_per_ml"] or 0)
                 dose = fact.get("dose_mg")
                 given = (
                     Decimal(str(dose))
