@@ -136,6 +136,8 @@ def database_from_url(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
         "ATOMIC_REQUESTS": False,
+        # A connection that died with the database is found out before a page uses it.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 
