@@ -66,7 +66,7 @@ class StateLock:
             os.close(self._file)
             known = f" (process {pid}, {where})" if where else ""
             raise StepError(
-                f"mesoclinic runs from {state} already{known}. Stop it first, or choose another MESOCLINIC_STATE."
+                f"already runs from {state}{known}. Stop it first, or choose another MESOCLINIC_STATE."
             ) from error
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()} {address}\n".encode(), 0)
@@ -323,7 +323,9 @@ def _serve(state: Path, port: int, begun: float) -> None:
                 children.start(name, command)
             _wait_ready(port, children, state)
         print(f"\nmesoclinic is ready after {time.monotonic() - begun:.1f} s:  http://localhost:{port}/\n")
-        print(run_manage("demo", "--sign-ins"), flush=True)
+        # Everything serves already: a database that falls just now is no reason to stop.
+        with suppress(StepError):
+            print(run_manage("demo", "--sign-ins"), flush=True)
         print("Ctrl-C stops everything.", flush=True)
         restarts, servers = Restarts(state / "log"), _servers(state, addresses)
         while True:

@@ -43,7 +43,7 @@ class Product:
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + 90
-        while "mesoclinic is ready" not in self.output.read_text():
+        while "Ctrl-C stops everything." not in self.output.read_text():
             assert self.process.poll() is None, self.output.read_text()
             assert time.monotonic() < deadline, self.output.read_text()
             select_nothing(0.1)
@@ -52,13 +52,6 @@ class Product:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as response:
             return dict(json.load(response))
 
-
-def select_nothing(seconds: float) -> None:
-    """Give up the processor for a moment inside a wait for a condition."""
-    import select
-
-    select.select([], [], [], seconds)
-
     def told(self, words: str, within_s: float = 30) -> str:
         """Wait until the output has these words; the output."""
         deadline = time.monotonic() + within_s
@@ -66,6 +59,13 @@ def select_nothing(seconds: float) -> None:
             assert time.monotonic() < deadline, self.output.read_text()
             select_nothing(0.05)
         return self.output.read_text()
+
+
+def select_nothing(seconds: float) -> None:
+    """Give up the processor for a moment inside a wait for a condition."""
+    import select
+
+    select.select([], [], [], seconds)
 
 
 def _clean_up(folder: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_second_start_on_the_same_state_is_told_so_and_harms_nothing(running: 
     second = Product(running.state, _free_port())
     assert second.process.wait(timeout=20) == 1
     assert second.output.read_text().strip().splitlines() == [
-        f"mesoclinic: mesoclinic runs from {running.state} already (process {running.process.pid}, "
+        f"mesoclinic: already runs from {running.state} (process {running.process.pid}, "
         f"http://localhost:{running.port}/). Stop it first, or choose another MESOCLINIC_STATE."
     ]
     assert (running.state / "children.json").read_text() == before
@@ -161,13 +161,15 @@ def test_a_port_of_somebody_else_ends_no_leftover(state: Path) -> None:
 def test_a_killed_server_is_started_again_within_seconds_and_pages_work(
     running: Product, server: str
 ) -> None:
+    from mesoclinic.services.embedded import socket_folder
+
     if server == "PostgreSQL":
         pid = int((running.state / "postgres" / "postmaster.pid").read_text().split()[0])
     else:
         (pid,) = (
             process.pid
             for process in psutil.process_iter(["cmdline"])
-            if str(running.state / "redis") in (process.info["cmdline"] or [])
+            if str(socket_folder(running.state) / "redis.sock") in " ".join(process.info["cmdline"] or [])
         )
     begun = time.monotonic()
     os.kill(pid, signal.SIGKILL)
