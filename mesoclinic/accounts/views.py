@@ -60,7 +60,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def lock(request: HttpRequest) -> HttpResponse:
     """POST locks the screen; GET shows the locked screen."""
     if request.method == "POST":
@@ -89,7 +89,7 @@ def unlock(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def password(request: HttpRequest) -> HttpResponse:
     """Change the own password."""
     user = cast(User, request.user)

@@ -4,13 +4,13 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.audit.models import AuditEvent
 
 
-@require_GET
+@require_safe
 @require(Permission.AUDIT_VIEW)
 def trail(request: HttpRequest) -> HttpResponse:
     """Who did what, newest first; search by person, act or object."""

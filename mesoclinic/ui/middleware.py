@@ -1,13 +1,18 @@
-"""What no person can type and no database column can hold is kept out."""
+"""What no person can type and no database column can hold is kept out; what was shown is kept by no browser."""
 
+import codecs
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponseBase
 
 
-class NoNulMiddleware:
-    """400 for a NUL character in an address: PostgreSQL can't search for it. Forms refuse it beside the field."""
+class ReadableRequestMiddleware:
+    """Runs before anything reads the request: 400 for what can't be read, unreadable cookies count as absent.
+
+    A NUL can't be searched for in PostgreSQL (forms refuse it beside the field). Django takes the charset of a
+    request at its word, and not each of Python's codecs makes text. No browser sends anything but UTF-8 to our pages.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -15,7 +20,38 @@ class NoNulMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "%00" in request.META.get("QUERY_STRING", "") or "\x00" in request.path:
             raise BadRequest("NUL in the address")
+        charset = (request.content_params or {}).get("charset")
+        if charset is not None and not _is_utf8(charset):
+            raise BadRequest("Only UTF-8 is understood")
+        for name in [name for name, value in request.COOKIES.items() if not value.isprintable()]:
+            # Cookies may carry any byte as \ooo; a session key with a NUL would break its look-up.
+            del request.COOKIES[name]
         return self.get_response(request)
+
+
+def _is_utf8(charset: str) -> bool:
+    try:
+        return codecs.lookup(charset).name == "utf-8"
+    except (LookupError, ValueError):
+        return False
+
+
+class KeptByNoBrowserMiddleware:
+    """After sign-out, the back button must not show a chart: pages of signed-in people are stored nowhere.
+
+    Static files are answered before this one and may be kept for ever.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        # Asked before the view as well: signing out makes somebody else of the request.
+        before = request.user.is_authenticated
+        response = self.get_response(request)
+        if before or request.user.is_authenticated:
+            response.headers["Cache-Control"] = "no-store, private"
+        return response
 
 
 def typed(request: HttpRequest, name: str, limit: int) -> str:

@@ -13,12 +13,14 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
+from mesoclinic.audit.actions import record_access
 from mesoclinic.ui.forms import Col, DateInput, PickWidget, grid_helper
 from mesoclinic.ui.middleware import typed
+from mesoclinic.ui.reading import row_id
 from patients.models import Patient
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
@@ -72,7 +74,7 @@ def _wish_of(
             words.append(f"before {assessment.time_until:%H:%M}")
         text = " ".join(words)
     wish = read_wish(text)
-    key = int(practitioner) if practitioner.isdigit() and len(practitioner) < 9 else None
+    key = row_id(practitioner)
     return text[:200], Preferences(wish.weekdays, wish.time_from, wish.time_until, key), wish.unknown
 
 
@@ -179,7 +181,7 @@ def _understood(wish: Preferences) -> list[str]:
     return words
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
     """Options for a whole course; confirming books them all or none."""
@@ -283,13 +285,13 @@ def slots_by_day(
     ]  # fmt: skip
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def appointment_new(request: HttpRequest) -> HttpResponse:
     """Book a consultation, a review or an emergency for a patient."""
     location = location_of(request)
-    key = str(request.GET.get("patient") or request.POST.get("patient") or "")
-    patient = get_object_or_404(Patient, pk=int(key)) if key.isdigit() and len(key) < 10 else None
+    key = row_id(request.GET.get("patient") or request.POST.get("patient"))
+    patient = get_object_or_404(Patient, pk=key) if key is not None else None
     fault = ""
     if request.method == "POST" and patient is not None:
         data = unpack(str(request.POST.get("slot", "")))
@@ -335,7 +337,7 @@ def _appointments() -> QuerySet[Appointment]:
     )
 
 
-@require_GET
+@require_safe
 @require(Permission.CALENDAR_VIEW)
 def appointment(request: HttpRequest, pk: int) -> HttpResponse:
     """One visit with its next acts; as a quick card inside the calendar, as a page by its address."""
@@ -346,6 +348,7 @@ def appointment(request: HttpRequest, pk: int) -> HttpResponse:
 def _appointment_page(
     request: HttpRequest, found: Appointment, fault: str = "", status: int = 200
 ) -> HttpResponse:
+    record_access(by=_user(request), patient_id=found.patient_id, what="appointment")
     planned = found.planned_session
     context: dict[str, Any] = {
         "appointment": found, "planned": planned, "patient": found.patient, "fault": fault,
@@ -375,7 +378,7 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
-            version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else None,
+            version=row_id(version),
             reason=typed(request, "reason", 300),
         )  # fmt: skip
     except actions.BookingError as error:
@@ -389,7 +392,7 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("sessions:appointment", pk)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     """Another time for a visit. What leaves its window is told before it is saved."""
