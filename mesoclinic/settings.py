@@ -245,7 +245,8 @@ MAILERS = {
             "username": os.environ.get("MESOCLINIC_SMTP_USER", ""),
             "password": os.environ.get("MESOCLINIC_SMTP_PASSWORD", ""),
             "use_tls": _flag("MESOCLINIC_SMTP_TLS"),
-            "timeout": 20,
+            # One answer of the server; sessions.reminders.outbox.LEASE counts on it.
+            "timeout": 10,
         },
     }
 }

@@ -1,7 +1,7 @@
 """Reads: search, duplicates, the banner, and the facts the protocol engine gets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -102,6 +102,18 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     for patient in closest[:limit]:
         found.setdefault(patient.pk, patient)
     return list(found.values())[:limit]
+
+
+def keys_of(text: str) -> list[int]:
+    """Keys of the patients with this name or record number, at most 200. Nobody who only sounds alike."""
+    found = Patient.objects.filter(Q(pk__in=with_name(text)) | Q(record_number__iexact=clean_query(text)))
+    return list(found.order_by().values_list("pk", flat=True)[:200])
+
+
+def names_of(keys: Collection[int]) -> dict[int, str]:
+    """Full names and record numbers, one query."""
+    rows = Patient.objects.filter(pk__in=keys).only("given_name", "family_name", "record_number")
+    return {row.pk: f"{row.full_name}, {row.record_number}" for row in rows}
 
 
 def possible_duplicates(

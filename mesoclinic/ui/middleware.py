@@ -1,6 +1,5 @@
 """What no person can type and no database column can hold is kept out; what was shown is kept by no browser."""
 
-import codecs
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest
@@ -10,8 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 class ReadableRequestMiddleware:
     """Runs before anything reads the request: 400 for what can't be read, unreadable cookies count as absent.
 
-    A NUL can't be searched for in PostgreSQL (forms refuse it beside the field). Django takes the charset of a
-    request at its word, and not each of Python's codecs makes text. No browser sends anything but UTF-8 to our pages.
+    A NUL can't be searched for in PostgreSQL; forms refuse it beside the field.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -20,20 +18,10 @@ class ReadableRequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "%00" in request.META.get("QUERY_STRING", "") or "\x00" in request.path:
             raise BadRequest("NUL in the address")
-        charset = (request.content_params or {}).get("charset")
-        if charset is not None and not _is_utf8(charset):
-            raise BadRequest("Only UTF-8 is understood")
         for name in [name for name, value in request.COOKIES.items() if not value.isprintable()]:
             # Cookies may carry any byte as \ooo; a session key with a NUL would break its look-up.
             del request.COOKIES[name]
         return self.get_response(request)
-
-
-def _is_utf8(charset: str) -> bool:
-    try:
-        return codecs.lookup(charset).name == "utf-8"
-    except (LookupError, ValueError):
-        return False
 
 
 class KeptByNoBrowserMiddleware:
