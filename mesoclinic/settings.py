@@ -64,12 +64,13 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mesoclinic.ui.middleware.ReadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "mesoclinic.ui.middleware.NoNulMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mesoclinic.ui.middleware.KeptByNoBrowserMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -137,6 +138,8 @@ def database_from_url(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
         "ATOMIC_REQUESTS": False,
+        # A connection that died with the database is found out before a page uses it.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 
@@ -243,7 +246,8 @@ MAILERS = {
             "username": os.environ.get("MESOCLINIC_SMTP_USER", ""),
             "password": os.environ.get("MESOCLINIC_SMTP_PASSWORD", ""),
             "use_tls": _flag("MESOCLINIC_SMTP_TLS"),
-            "timeout": 20,
+            # One answer of the server; sessions.reminders.outbox.LEASE counts on it.
+            "timeout": 10,
         },
     }
 }
@@ -254,7 +258,13 @@ KNOWLEDGE_DIR = BASE_DIR / "protocols" / "knowledge"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "mesoclinic.services.logs.WithoutRows",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("MESOCLINIC_LOG_LEVEL", "WARNING")},
 }

@@ -1,5 +1,6 @@
 """Writes: one function per act, one transaction each, with its audit row. Clinical facts are retracted, never deleted."""
 
+import unicodedata
 from datetime import date, datetime
 from typing import Any
 
@@ -42,9 +43,24 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _visible(name: str) -> str:
+    """A name without what has no width: pasted from a web page, it would hide the patient from every search."""
+    return " ".join(
+        "".join(c for c in name if unicodedata.category(c) not in {"Cf", "Cc"} or c.isspace()).split()
+    )
+
+
+def _with_visible_names(values: dict[str, Any]) -> dict[str, Any]:
+    names = {name: _visible(values[name]) for name in ("given_name", "family_name") if name in values}
+    if not all(names.values()):
+        raise PatientError("A name needs at least one letter that can be seen.")
+    return values | names
+
+
 @transaction.atomic
 def register(*, by: User, **values: Any) -> Patient:
-    """Register a person. `values` are fields of Patient."""
+    """Register a person. `values` are fields of Patient. Raises PatientError for a name without letters."""
+    values = _with_visible_names(values)
     patient = Patient.objects.create(created_by=by, **values)
     patient.refresh_from_db()
     record(type="patient.registered", target=patient, by=by, patient_id=patient.pk, new=_plain(values))
@@ -54,6 +70,7 @@ def register(*, by: User, **values: Any) -> Patient:
 @transaction.atomic
 def update(*, patient: Patient, by: User, version: int, what: str, **values: Any) -> Patient:
     """Change single facts of a patient. Raises PatientError when somebody else changed them since `version`."""
+    values = _with_visible_names(values)
     current = Patient.objects.select_for_update().get(pk=patient.pk)
     if current.version != version:
         raise PatientError(

@@ -1,7 +1,7 @@
 """Reads: search, duplicates, the banner, and the facts the protocol engine gets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Trim
 from django.urls import reverse
 
 from mesoclinic.ui import formatting
@@ -51,6 +52,18 @@ def typed_date(text: str) -> date | None:
     return None
 
 
+def with_name(text: str) -> QuerySet[Patient]:
+    """Patients whose name has every word of `text` in it, whatever the accents and capitals: for the lists' filters."""
+    found = Patient.objects.all()
+    words = clean_query(text).split()[:6]
+    for number, word in enumerate(words):
+        name = f"word_{number}"
+        # The blank that the function puts between two names would be looked for, too.
+        key = Trim(_NameKeyOf(Value(word), Value("")))
+        found = found.alias(**{name: key}).filter(name_key__contains=F(name))
+    return found if words else found.none()
+
+
 def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     """Patients by name (fuzzy, accent-blind), phone, birth date or record number; the best first.
 
@@ -74,13 +87,7 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     if digits:
         found |= {p.pk: p for p in Patient.objects.filter(record_number__icontains=query)[:limit]}
     # The words as typed come first: cheap even for a name that thousands share.
-    literal = Patient.objects.all()
-    for number, word in enumerate(query.split()[:6]):
-        name = f"word_{number}"
-        literal = literal.annotate(**{name: _NameKeyOf(Value(word), Value(""))}).filter(
-            name_key__contains=F(name)
-        )
-    for patient in literal.order_by("family_name", "given_name", "pk")[:limit]:
+    for patient in with_name(query).order_by("family_name", "given_name", "pk")[:limit]:
         found.setdefault(patient.pk, patient)
     if len(found) >= limit:
         return list(found.values())[:limit]
@@ -98,6 +105,18 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     for patient in closest[:limit]:
         found.setdefault(patient.pk, patient)
     return list(found.values())[:limit]
+
+
+def keys_of(text: str) -> list[int]:
+    """Keys of the patients with this name or record number, at most 200. Nobody who only sounds alike."""
+    found = Patient.objects.filter(Q(pk__in=with_name(text)) | Q(record_number__iexact=clean_query(text)))
+    return list(found.order_by().values_list("pk", flat=True)[:200])
+
+
+def names_of(keys: Collection[int]) -> dict[int, str]:
+    """Full names and record numbers, one query."""
+    rows = Patient.objects.filter(pk__in=keys).only("given_name", "family_name", "record_number")
+    return {row.pk: f"{row.full_name}, {row.record_number}" for row in rows}
 
 
 def possible_duplicates(

@@ -7,11 +7,13 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record_access
+from mesoclinic.ui.middleware import typed
+from mesoclinic.ui.reading import row_id
 from patients import actions, queries, vocabulary
 from patients.forms import FACT_FORMS, ContactForm, ProfileForm
 from patients.models import Patient
@@ -34,7 +36,7 @@ def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-@require_GET
+@require_safe
 @require(Permission.PATIENT_VIEW)
 def patient_list(request: HttpRequest) -> HttpResponse:
     """All patients by name, or what a search finds."""
@@ -43,7 +45,7 @@ def patient_list(request: HttpRequest) -> HttpResponse:
     return render(request, "patients/list.html", {"page_obj": page, "q": text})
 
 
-@require_GET
+@require_safe
 @require(Permission.PATIENT_VIEW)
 def search(request: HttpRequest) -> HttpResponse:
     """What the search box shows while one types; without htmx, the list page."""
@@ -55,7 +57,7 @@ def search(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.PATIENT_REGISTER)
 def register(request: HttpRequest) -> HttpResponse:
     """Register a new patient; people who may be the same are shown first."""
@@ -68,14 +70,18 @@ def register(request: HttpRequest) -> HttpResponse:
             phone=values["phone"],
         )  # fmt: skip
         if not alike or request.POST.get("different") == "1":
-            patient = actions.register(by=_user(request), **values)
-            messages.success(request, f"{patient.full_name} is registered as {patient.record_number}.")
-            return redirect("patients:chart", patient.pk)
-    status = 422 if request.method == "POST" and not form.is_valid() else 200
+            try:
+                patient = actions.register(by=_user(request), **values)
+            except actions.PatientError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"{patient.full_name} is registered as {patient.record_number}.")
+                return redirect("patients:chart", patient.pk)
+    status = 422 if request.method == "POST" and form.errors else 200
     return render(request, "patients/register.html", {"form": form, "alike": alike}, status=status)
 
 
-@require_GET
+@require_safe
 @require(Permission.PATIENT_VIEW)
 def chart(request: HttpRequest, pk: int) -> HttpResponse:
     """The patient's page: banner, what comes next, facts, history."""
@@ -105,7 +111,7 @@ def chart(request: HttpRequest, pk: int) -> HttpResponse:
     )  # fmt: skip
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.PATIENT_EDIT)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Contact details and language."""
@@ -116,12 +122,11 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
     patient = get_object_or_404(Patient, pk=pk)
     form = form_class(request.POST or None, instance=patient, today=timezone.localdate())
     if request.method == "POST" and form.is_valid():
-        version = request.POST.get("version", "")
         try:
             # The form has written into its own instance: the action reads a fresh row.
             actions.update(
                 patient=Patient(pk=pk), by=_user(request), what=what,
-                version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0,
+                version=row_id(request.POST.get("version")) or 0,
                 **form.cleaned_data,
             )  # fmt: skip
         except actions.PatientError as error:
@@ -130,6 +135,7 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
             messages.success(request, f"{title} saved.")
             return redirect("patients:profile" if what == "profile" else "patients:chart", pk)
     stored = Patient.objects.get(pk=pk)
+    record_access(by=_user(request), patient_id=pk, what=title.lower())
     context: dict[str, Any] = {
         "form": form, "patient": stored, "banner": banner_for(request, stored), "title": title,
         "version": request.POST.get("version") if request.method == "POST" else stored.version,
@@ -202,7 +208,7 @@ def fact_lists(patient: Patient) -> list[dict[str, Any]]:
     return found
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.PROFILE_VIEW)
 def profile(request: HttpRequest, pk: int) -> HttpResponse:
     """The clinical profile."""
@@ -261,7 +267,7 @@ def fact_retract(request: HttpRequest, pk: int, kind: str, fact: int) -> HttpRes
     found = get_object_or_404(model, pk=fact, patient_id=pk)
     try:
         actions.retract_fact(
-            fact=found, by=_user(request), now=timezone.now(), reason=request.POST.get("reason", "")
+            fact=found, by=_user(request), now=timezone.now(), reason=typed(request, "reason", 300)
         )
     except actions.PatientError as error:
         return _list_answer(request, get_object_or_404(Patient, pk=pk), kind, error=str(error))

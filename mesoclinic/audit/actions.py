@@ -24,7 +24,7 @@ def record(
         actor_name=by.full_name if by else "mesoclinic",
         type=type,
         target_type=target._meta.label,
-        target_id=str(target.pk),
+        target_id="" if target.pk is None else str(target.pk),
         target_label=str(target)[:200],
         patient_id=patient_id,
         old=old or {},

@@ -16,13 +16,15 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
+from mesoclinic.audit.actions import record_access
 from mesoclinic.ui import formatting
 from mesoclinic.ui.forms import Col, DateInput, PickWidget, grid_helper
 from mesoclinic.ui.middleware import typed
+from mesoclinic.ui.reading import row_id
 from mesoclinic.ui.toasts import toast
 from patients.models import Patient
 from patients.queries import clean_query, search_anywhere
@@ -88,15 +90,9 @@ def _wish_of(plan: TreatmentPlan, text: str | None, practitioner: str) -> tuple[
         text = " ".join(words)
     wish = read_wish(text, timezone.localdate())
     return text[:200], wish, Preferences(
-        wish.weekdays, wish.time_from, wish.time_until, _key(practitioner), wish.day_from, wish.day_until,
+        wish.weekdays, wish.time_from, wish.time_until, row_id(practitioner), wish.day_from, wish.day_until,
         wish.without, physician_of(plan),
     )  # fmt: skip
-
-
-def _key(text: Any) -> int | None:
-    """A row's number from a form or an address; None for what is none."""
-    text = str(text or "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
 def called(request: HttpRequest, patient: Patient) -> str:
@@ -298,7 +294,7 @@ def _understood(wish: Wish) -> list[str]:
     return words
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
     """Options for a whole course; confirming books them all or none."""
@@ -363,7 +359,7 @@ class SingleForm(forms.Form):
         initial=30,
     )
     day = forms.DateField(label="From day", widget=DateInput)
-    practitioner = forms.TypedChoiceField(label="Practitioner", coerce=_key, required=False, empty_value=None)
+    practitioner = forms.TypedChoiceField(label="Practitioner", coerce=row_id, required=False, empty_value=None)
 
     def __init__(self, *args: Any, practitioners: dict[int, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -454,12 +450,12 @@ def _book_single(
         return str(error)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def appointment_new(request: HttpRequest) -> HttpResponse:
     """Book a consultation, a review or an emergency for a patient."""
     location = location_of(request)
-    key = _key(request.GET.get("patient") or request.POST.get("patient"))
+    key = row_id(request.GET.get("patient") or request.POST.get("patient"))
     if key is None:
         return _who_is_coming(request)
     patient = get_object_or_404(Patient, pk=key)
@@ -514,7 +510,7 @@ def _appointments() -> QuerySet[Appointment]:
     )
 
 
-@require_GET
+@require_safe
 @require(Permission.CALENDAR_VIEW)
 def appointment(request: HttpRequest, pk: int) -> HttpResponse:
     """One visit with its next acts; as a quick card inside the calendar, as a page by its address."""
@@ -532,6 +528,7 @@ def _page_of(request: HttpRequest, found: Appointment) -> str:
 def _appointment_page(
     request: HttpRequest, found: Appointment, fault: str = "", status: int = 200
 ) -> HttpResponse:
+    record_access(by=_user(request), patient_id=found.patient_id, what="appointment")
     planned = found.planned_session
     clinical = has_permission(request.user, Permission.PROFILE_VIEW)
     context: dict[str, Any] = {
@@ -571,7 +568,7 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
-            version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else None,
+            version=row_id(version),
             reason=typed(request, "reason", 300),
         )  # fmt: skip
     except actions.BookingError as error:
@@ -643,7 +640,7 @@ def _move(request: HttpRequest, found: Appointment) -> HttpResponse | str:
     return redirect(f"{reverse('sessions:calendar')}?day={local.date().isoformat()}")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     """Another time for a visit. What leaves its window is told before it is saved."""
@@ -670,7 +667,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     able = practitioners_at(location, visit.capability)
     # The present one unless somebody says "any": an empty choice is a choice.
     text = request.GET.get("practitioner")
-    practitioner = found.practitioner_id if text is None else _key(text)
+    practitioner = found.practitioner_id if text is None else row_id(text)
     book = diary(location, day, day + timedelta(days=6), found.patient, leave_out=[found.pk])
     days = slots_by_day(
         visit,

@@ -1,7 +1,7 @@
 """Calendar, the lists of the front desk, the start pages, messages."""
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -10,11 +10,14 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record as audit
+from mesoclinic.audit.actions import record_access
+from mesoclinic.ui.reading import row_id
+from patients.queries import with_name
 from sessions.models import Appointment, Message, Practitioner, TreatmentRecord
 from sessions.places import location_of
 from sessions.queries import booking as booking_queries
@@ -38,7 +41,7 @@ def _now_row(grid: queries.Day) -> int | None:
     return placed[0] if placed else None
 
 
-@require_GET
+@require_safe
 @require(Permission.CALENDAR_VIEW)
 def calendar(request: HttpRequest) -> HttpResponse:
     """Day by practitioner and room, week, or list."""
@@ -48,8 +51,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
         view = "day"
     show = request.GET.get("columns", "all")
     show = show if show in {"all", "staff", "rooms", "devices"} else "all"
-    person = request.GET.get("practitioner", "")
-    practitioner = int(person) if person.isdigit() and len(person) < 9 else None
+    practitioner = row_id(request.GET.get("practitioner"))
     people = Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
     context: dict[str, Any] = {
         "location": location, "day": day, "view": view, "columns_shown": show, "practitioner": practitioner,
@@ -78,7 +80,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
     return render(request, f"sessions/calendar/{template}.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.BOOKING_EDIT)
 def courses_to_book(request: HttpRequest) -> HttpResponse:
     """Signed plans that wait for dates."""
@@ -88,7 +90,7 @@ def courses_to_book(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/booking/to_book.html", {"page": page, "rows": rows, "q": text})
 
 
-@require_GET
+@require_safe
 @require(Permission.BOOKING_EDIT)
 def not_confirmed(request: HttpRequest) -> HttpResponse:
     """Coming visits that nobody has confirmed: of the next two days, as the side bar counts, or all."""
@@ -174,7 +176,7 @@ def desk_start(request: HttpRequest) -> HttpResponse:
     return redirect("sessions:calendar")
 
 
-@require_GET
+@require_safe
 @require(Permission.TREATMENT_VIEW)
 def in_treatment(request: HttpRequest) -> HttpResponse:
     """Who is here now: arrived and in treatment."""
@@ -184,7 +186,7 @@ def in_treatment(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/start/in_treatment.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.STAFF_VIEW)
 def staff(request: HttpRequest) -> HttpResponse:
     """Who works when, and who is away."""
@@ -199,7 +201,7 @@ def staff(request: HttpRequest) -> HttpResponse:
 # ---- messages ----------------------------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @require(Permission.MESSAGE_VIEW)
 def message_list(request: HttpRequest) -> HttpResponse:
     """What left the clinic and what still will."""
@@ -209,23 +211,20 @@ def message_list(request: HttpRequest) -> HttpResponse:
     if state in Message.State.values:
         rows = rows.filter(state=state)
     if text:
-        rows = rows.filter(
-            Q(patient__family_name__icontains=text)
-            | Q(patient__given_name__icontains=text)
-            | Q(recipient__icontains=text)
-        )
+        rows = rows.filter(Q(patient__in=with_name(text)) | Q(recipient__icontains=text))
     page = Paginator(rows, 25).get_page(request.GET.get("page"))
     context = {"page": page, "q": text, "state": state, "states": Message.State.choices}
     return render(request, "sessions/messages/list.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.MESSAGE_VIEW)
 def message(request: HttpRequest, pk: int) -> HttpResponse:
     """One message as the patient gets it, with every try."""
     found = get_object_or_404(
         Message.objects.select_related("patient", "location", "appointment__location"), pk=pk
     )
+    record_access(by=cast(User, request.user), patient_id=found.patient_id, what="message")
     can_send = has_permission(request.user, Permission.MESSAGE_SEND) and found.state in {
         Message.State.DEAD, Message.State.SENT, Message.State.FAILED,
     }  # fmt: skip
@@ -236,13 +235,14 @@ def message(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @require(Permission.MESSAGE_VIEW)
 def message_calendar(request: HttpRequest, pk: int) -> HttpResponse:
     """The calendar file of a message."""
     found = get_object_or_404(Message, pk=pk)
     if not found.calendar:
         raise Http404
+    record_access(by=cast(User, request.user), patient_id=found.patient_id, what="message")
     return HttpResponse(
         found.calendar, content_type="text/calendar; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="appointments.ics"'},

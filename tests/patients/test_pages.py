@@ -210,3 +210,22 @@ def test_the_trail_is_read_in_words_to_its_last_page(clinic: Clinic) -> None:
     assert "Visit cancelled" in client.get("/audit/?q=visit+canc").content.decode()
     client.post("/hide-names/")
     assert "Brandt" not in client.get("/audit/").content.decode()
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u200d", "\ufeff", "\u2060", "\u202e", "\u00ad"])
+def test_what_has_no_width_does_not_get_into_a_name(desk: Client, hidden: str) -> None:
+    desk.post(
+        "/patients/new/", NEW | {"given_name": f"So{hidden}fía{hidden}", "family_name": f"{hidden}Núñez  Gil"}
+    )
+    sofia = Patient.objects.get(email="sofia@example.org")
+    assert (sofia.given_name, sofia.family_name) == ("Sofía", "Núñez Gil")
+    edited = NEW | {"given_name": f"Sof{hidden}ia", "version": sofia.version}
+    assert desk.post(f"/patients/{sofia.pk}/contact/", edited).status_code == 302
+    assert Patient.objects.get(pk=sofia.pk).given_name == "Sofia"
+
+
+def test_a_name_without_a_visible_letter_is_refused(desk: Client, clinic: Clinic) -> None:
+    page = desk.post("/patients/new/", NEW | {"given_name": "\u200b\u200d"})
+    assert page.status_code == 422
+    assert "letter that can be seen" in page.content.decode()
+    assert Patient.objects.count() == 1
