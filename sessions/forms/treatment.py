@@ -79,7 +79,9 @@ class TreatmentForm(forms.Form):
         #: What is said beside single fields, by the field's place.
         self.said: dict[str, list[str]] = {}
         for obstacle in obstacles:
-            if obstacle.place and obstacle.level != "todo":
+            # A question's open decision stands in the list of decisions below it.
+            decided_below = obstacle.level == "decide" and obstacle.anchor == "checks"
+            if obstacle.place and obstacle.level != "todo" and not decided_below:
                 self.said.setdefault(obstacle.place, []).append(obstacle.said)
         super().__init__(*args, **kwargs)
         self.components: list[MixedComponent] = list(record.components.all())
