@@ -296,12 +296,14 @@ def _lost(
                 text = f"{name} in {part['cocktail']} may no longer be given. {why}".strip()
                 yield _block(rule, concern, text, _NEW_VERSION, knowledge)
                 continue
-            signed_mg, limit = component.get("dose_mg"), now[agent].limit_mg
-            changed = signed_mg is not None and limit is not None and Decimal(signed_mg) > limit
-            if changed and now[agent].dose_mg is not None and now[agent].dose_mg <= limit:
+            signed_mg, limit, now_mg = component.get("dose_mg"), now[agent].limit_mg, now[agent].dose_mg
+            if signed_mg is None or limit is None or now_mg is None or now_mg > limit:
+                continue  # the limits of the recheck tell it
+            if Decimal(signed_mg) > limit:
+                # The catalogue changed the strength: the signed dose itself is too much.
                 text = f"{name} {number_words(Decimal(signed_mg))} mg as signed is above {number_words(limit)} mg."
                 yield _block("R60", concern, text, "Make a new version of the plan.", knowledge)
-        product = _comfort(session, part).get("product")
+        product = str(_comfort(session, part).get("product"))
         rules = planned.outcome.products.get(product) or found.plan.products.get(product)
         if rules and product != comforts(course.sessions[number], found.case, knowledge)[0][place].product:
             why = next((f.message for f in _told(found) if f.rule in rules), "")
