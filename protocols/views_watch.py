@@ -31,7 +31,9 @@ def _page(
     rows = queries_watch.alerts_for(None if whose == "all" else user.pk, show=show, text=text)
     page = Paginator(rows, 20).get_page(request.GET.get("page"))
     context = {"page": page, "whose": whose, "show": show, "shown": SHOWN, "q": text, "failed": failed,
-               "typed_reason": reason, "error": error}  # fmt: skip
+               "typed_reason": reason, "error": error,
+               # An alert that somebody dealt with meanwhile is on no row of this list.
+               "gone": bool(error) and failed not in {alert.pk for alert in page}}  # fmt: skip
     return render(request, "protocols/watch/alerts.html", context, status=status)
 
 

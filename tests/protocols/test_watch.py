@@ -226,7 +226,7 @@ def test_a_date_that_passes_a_limit_is_found_by_the_daily_round(
 ) -> None:
     asked(lea)
     Medication.objects.create(patient=lea, code="warfarin", current=True, recorded_by=clinic.roca)
-    patients.add_fact(patient=lea, kind="labs", by=clinic.roca, today=TODAY, code="inr", value=2, unit="ratio",
+    patients.add_fact(patient=lea, kind="labs", by=clinic.roca, today=TODAY, code="inr", value=2, unit="1",
                       taken_on=TODAY)  # fmt: skip
     signed_plan(physician, lea)
     watch.notice(today=TODAY)
@@ -364,6 +364,7 @@ def test_two_workers_share_the_work_and_raise_each_alert_once(client: Client, cl
     people = [clinic.patient("Eva", f"N{n}") for n in range(8)]
     for patient in people:
         signed_plan(client, patient)
+    for patient in people:
         set_facts(clinic, patient, pregnancy="pregnant")
     closed: list[int] = []
 
