@@ -40,11 +40,15 @@ type Panel = Callable[[HttpRequest, Patient], tuple[str, dict[str, Any]] | None]
 
 @dataclass(frozen=True, slots=True)
 class BannerNote:
-    """One line under a patient's banner: level (`block`, `warn`, `info`), text, and where it leads."""
+    """One line under a patient's banner: level (`block`, `warn`, `info`), text, and where it leads.
+
+    `word` stands first, in place of the level's own word.
+    """
 
     level: str
     text: str
     url: str = ""
+    word: str = ""
 
 
 type Notes = Callable[[HttpRequest, Patient], Iterable[BannerNote]]

@@ -39,4 +39,4 @@ def notes(request: HttpRequest, patient: Patient) -> Iterator[BannerNote]:
         text = f"Signed course: {alerts[0].message}" if one else f"Signed course: {len(alerts)} new alerts"
         yield BannerNote(level, text, url)
     elif has_permission(request.user, Permission.PLAN_VIEW):
-        yield BannerNote(level, f"{queries_watch.ON_HOLD}.", url)
+        yield BannerNote(level, f"{queries_watch.ON_HOLD}.", url, "On hold")

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from mesoclinic.accounts.models import User
@@ -108,7 +108,8 @@ def claim(now: datetime, limit: int = BATCH) -> list[RecheckRequest]:
     )
     for row in rows:
         row.leased_until, row.attempts = now + LEASE, row.attempts + 1
-    RecheckRequest.objects.bulk_update(rows, ["leased_until", "attempts"])
+    claimed = RecheckRequest.objects.filter(pk__in=[row.pk for row in rows])
+    claimed.update(leased_until=now + LEASE, attempts=F("attempts") + 1)
     return rows
 
 
@@ -224,15 +225,12 @@ def _keep(rows: Sequence[RecheckRequest], found: dict[int, _Result], now: dateti
         type="alert.closed",
         rows=((a, patient_of[a.plan_id], {"rule": a.rule, "plan": a.plan_id}) for a in ended),
     )
-    for row in mine:
-        error = found[row.patient_id].error
-        row.error = error
-        if error and row.attempts <= len(BACKOFF):
-            row.leased_until = now + BACKOFF[row.attempts - 1]
-        else:
-            row.leased_until, row.closed_at = None, now
-    RecheckRequest.objects.bulk_update(mine, ["error", "leased_until", "closed_at"])
-    return sum(row.closed_at is not None for row in mine)
+    again = [row for row in mine if found[row.patient_id].error and row.attempts <= len(BACKOFF)]
+    for row in again:
+        row.error, row.leased_until = found[row.patient_id].error, now + BACKOFF[row.attempts - 1]
+        row.save(update_fields=["error", "leased_until"])
+    done = {row.pk for row in mine} - {row.pk for row in again}
+    return RecheckRequest.objects.filter(pk__in=done).update(leased_until=None, closed_at=now)
 
 
 def check(rows: Sequence[RecheckRequest], *, now: datetime, today: date) -> int:
