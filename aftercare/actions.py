@@ -81,6 +81,12 @@ def issue(
     ).get(pk=record.pk)  # fmt: skip
     if record.signed_at is None:
         raise SheetError("Sign the treatment record first: the sheet tells what was really done.")
+    newer = record.successors.order_by("-version").first()
+    if newer is not None:
+        raise SheetError(
+            f"This record was corrected. Print the sheet of version {newer.version}"
+            + ("." if newer.signed_at else ", once it is signed.")
+        )
     if not record.areas.exists():
         raise SheetError("The record names no treated area, so there is nothing to advise on.")
     wanted = language or record.patient.language

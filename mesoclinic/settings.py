@@ -76,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mesoclinic.accounts.middleware.ClinicContextMiddleware",
+    "sessions.setup.views.first_steps.FirstStepsMiddleware",
 ]
 
 ROOT_URLCONF = "mesoclinic.urls"

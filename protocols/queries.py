@@ -11,7 +11,9 @@ from django.db.models import Count, Q, QuerySet
 from patients.models import Patient
 from patients.queries import case_facts
 from protocols.catalogue import knowledge
-from protocols.engine.recheck import Edits, Rechecked, recheck, target_dates
+from protocols.engine import parse, parse_follow_up
+from protocols.engine.recheck import Edits, Rechecked, recheck, recheck_survey, target_dates
+from protocols.engine.replan import resurvey
 from protocols.engine.scales import ScaleResult, score
 from protocols.models import Assessment, Concern, TreatmentPlan
 from protocols.registry import history_sources
@@ -84,11 +86,16 @@ def finding_key(finding: Mapping[str, Any]) -> str:
 
 
 def rechecked(case: Mapping[str, Any], edits: Mapping[str, Any], today: date) -> Rechecked:
-    """Run the engine over a stored case with the physician's edits. Raises CaseFaults, EditFault."""
-    from protocols.engine import parse
+    """Run the engine over a stored case with the physician's edits. Raises CaseFaults, EditFault.
 
+    A case that holds a `plan` is a course under way: what is still to come is laid out.
+    """
     known = knowledge()
-    return recheck(parse(dict(case), known.schema), known, today, Edits.from_dict(edits))
+    read = Edits.from_dict(edits)
+    if "plan" in case:
+        state = parse_follow_up(dict(case), known)
+        return recheck_survey(resurvey(state, known, today, read.choice), known, read)
+    return recheck(parse(dict(case), known.schema), known, today, read)
 
 
 def answered(plan: TreatmentPlan) -> dict[str, Any]:
@@ -110,7 +117,7 @@ def signable(plan: TreatmentPlan) -> bool:
     """Whether there is anything to sign and nothing in its way."""
     return (
         plan.status == TreatmentPlan.Status.DRAFT
-        and bool(plan.content.get("courses"))
+        and any(course["sessions"] for course in plan.content.get("courses", []))
         and plan.content.get("status") == "proposed"
         and not open_problems(plan)
     )
@@ -161,7 +168,10 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
     findings = [f | {"answer": answers.get(f["key"])} for f in plan.findings]
     faults = {row["path"]: row for row in plan.findings if row.get("path")}
     courses = []
+    ended = [course for course in content.get("courses", []) if not course["sessions"]]
     for index, course in enumerate(content.get("courses", [])):
+        if not course["sessions"]:
+            continue
         own = [limit for limit in limits if limit["path"].startswith(f"{index}.")]
         worst = max(own, key=lambda row: (row["share"], -row["session"]))["session"] if own else 0
         sessions = [
@@ -199,6 +209,7 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
         )
     return {
         "courses": courses,
+        "ended": ended,
         "findings": findings,
         "blocks": [f for f in findings if f["level"] == "block"],
         "warnings": [f for f in findings if f["level"] == "warn"],

@@ -9,16 +9,19 @@ from django.db.models import Q, QuerySet, prefetch_related_objects
 from patients.models import Patient
 from patients.queries import FACT_LISTS
 from protocols.engine.watching import Seen
-from protocols.models import Alert, TreatmentPlan
+from protocols.models import AdverseEvent, Alert, Review, TreatmentPlan
 from protocols.queries import case_of
+from protocols.queries_replan import follow_up_from
 from protocols.registry import (
     ComingVisit,
+    course_batches,
+    course_sources,
     history_batches,
     history_sources,
-    progress_sources,
     visit_sources,
 )
 
+_LARGE = ("plan__case", "plan__proposal", "plan__content", "plan__findings")
 #: The one sentence the front desk reads: no clinical content.
 ON_HOLD = "Physician must look at this course before the visit"
 
@@ -32,7 +35,7 @@ def live_plans(patient_ids: Sequence[int]) -> list[TreatmentPlan]:
         TreatmentPlan.objects.filter(patient__in=patient_ids, status__in=TreatmentPlan.LIVE)
         .select_related("patient", "assessment")
         .prefetch_related("assessment__concerns")
-        .defer("case", "proposal")
+        .defer("proposal")
         .order_by("pk")
     )
 
@@ -62,15 +65,29 @@ def _histories(patients: Mapping[int, Patient]) -> dict[int, list[Mapping[str, l
     return found
 
 
-def progress_of(plan_ids: Sequence[int]) -> dict[int, dict[str, list[dict[str, Any]]]]:
-    """What was done of plans, as the sources above tell it."""
-    found: dict[int, dict[str, list[dict[str, Any]]]] = {}
-    for source in progress_sources:
-        for plan, lists in source(plan_ids).items():
-            own = found.setdefault(plan, {})
-            for name, rows in lists.items():
-                own[name] = [*own.get(name, []), *rows]
-    return found
+def follow_ups_of(plans: Sequence[TreatmentPlan], today: date) -> dict[int, dict[str, Any]]:
+    """The engine's input of each plan with the facts of now, by plan key: `follow_up_of` for a batch."""
+    cases = cases_of(plans, today)
+    roots = {plan.root_pk for plan in plans}
+    of_series = Q(plan__in=roots) | Q(plan__root__in=roots)
+    reviews: dict[int, list[Review]] = {}
+    events: dict[int, list[AdverseEvent]] = {}
+    for review in Review.objects.filter(of_series).select_related("plan").defer(*_LARGE):
+        reviews.setdefault(review.plan.root_pk, []).append(review)
+    for event in AdverseEvent.objects.filter(of_series).select_related("plan").defer(*_LARGE):
+        events.setdefault(event.plan.root_pk, []).append(event)
+    told: dict[int, list[Mapping[str, list[dict[str, Any]]]]] = {plan.pk: [] for plan in plans}
+    for source in course_sources:
+        together = course_batches.get(source)
+        rows = together(plans) if together is not None else None
+        for plan in plans:
+            told[plan.pk].append(rows.get(plan.pk, {}) if rows is not None else source(plan))
+    return {
+        plan.pk: follow_up_from(
+            plan, cases[plan.pk], reviews.get(plan.root_pk, ()), events.get(plan.root_pk, ()), told[plan.pk]
+        )
+        for plan in plans
+    }
 
 
 def seen_of(alert: Alert) -> Seen:

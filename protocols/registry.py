@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from patients.models import Patient
+
+if TYPE_CHECKING:
+    from mesoclinic.accounts.models import User
+    from protocols.models import TreatmentPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,20 @@ history_batches: dict[
     Callable[[Sequence[int]], Mapping[int, Mapping[str, list[dict[str, Any]]]]],
 ] = {}
 
-#: What was done of signed plans, by plan key, in the words of replan.schema.json:
-#: {"done": [{"course": 0, "number": 1, "date": "2026-12-01"}], "missed": [...], "scores": [...], "adverse_events": [...]}.
-progress_sources: list[Callable[[Sequence[int]], Mapping[int, Mapping[str, list[dict[str, Any]]]]]] = []
+#: Each returns what was really done of a course: {"done": [...], "missed": [...]} as replan.schema.json has it.
+course_sources: list[Callable[["TreatmentPlan"], dict[str, list[dict[str, Any]]]]] = []
+
+#: The same for many plans at once, by the single source it stands for: {plan key: {"done": [...], "missed": [...]}}.
+course_batches: dict[
+    Callable[["TreatmentPlan"], dict[str, list[dict[str, Any]]]],
+    Callable[[Sequence["TreatmentPlan"]], Mapping[int, Mapping[str, list[dict[str, Any]]]]],
+] = {}
 
 #: Visits of plans from now on, in order of time: (plan keys, now) -> visits.
 visit_sources: list[Callable[[Sequence[int], datetime], Sequence[ComingVisit]]] = []
+
+#: Told in the transaction that signs a new version: the booked visits follow it.
+version_listeners: list[Callable[["TreatmentPlan", "TreatmentPlan", "User", datetime], None]] = []
+
+#: Told in the transaction that ends a course early or completes it: visits to come are called off.
+end_listeners: list[Callable[["TreatmentPlan", str, "User", datetime], None]] = []

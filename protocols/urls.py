@@ -1,9 +1,11 @@
 from django.urls import path
 
 from protocols import views, views_watch
+from protocols.urls_replan import urlpatterns as replan
 
 app_name = "protocols"
 urlpatterns = [
+    *replan,
     path("patients/<int:pk>/assess/", views.assess, name="assess"),
     path("patients/<int:pk>/assess/concern/", views.concern, name="concern"),
     path("patients/<int:pk>/assess/concern/new/", views.concern_add, name="concern-add"),

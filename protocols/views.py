@@ -22,6 +22,7 @@ from patients.models import Patient
 from patients.shell import banner_for
 from patients.views import fact_lists
 from protocols import actions, queries
+from protocols.actions_replan import ending
 from protocols.catalogue import knowledge
 from protocols.engine import CaseFaults
 from protocols.engine.recheck import EditFault
@@ -35,6 +36,7 @@ from protocols.forms import (
     unblamed,
 )
 from protocols.models import TreatmentPlan
+from protocols.queries_replan import version_difference
 
 
 def _user(request: HttpRequest) -> User:
@@ -156,7 +158,9 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _plan(pk: int) -> TreatmentPlan:
-    plans = TreatmentPlan.objects.select_related("patient", "created_by", "signed_by", "assessment__author")
+    plans = TreatmentPlan.objects.select_related(
+        "patient", "created_by", "signed_by", "assessment__author", "supersedes"
+    )
     return get_object_or_404(plans, pk=pk)
 
 
@@ -170,6 +174,11 @@ def _plan_page(
         "editable": plan.status == TreatmentPlan.Status.DRAFT and may_edit, "fault": fault,
         "fault_path": fault_path, "typed": typed, "sign_error": sign_error, "reason": reason or {},
     }  # fmt: skip
+    if plan.follows and plan.supersedes_id:
+        context |= {
+            "version_rows": version_difference(plan), "ending": ending(plan),
+            "decisions": plan.content.get("courses", []),
+        }  # fmt: skip
     if not has_permission(request.user, Permission.PROFILE_VIEW):
         template = "protocols/plan_windows.html"
     elif getattr(request, "htmx", False):

@@ -21,10 +21,11 @@ from django.utils import timezone
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record, record_many
 from protocols.catalogue import knowledge
-from protocols.engine import CaseFaults
-from protocols.engine.watching import Change, Seen, Standing, compare, follow_up, speaking
+from protocols.engine import CaseFaults, parse_follow_up
+from protocols.engine.watching import Change, Seen, Standing, compare, speaking
 from protocols.models import Alert, RecheckRequest, TreatmentPlan, WatchMark
-from protocols.queries_watch import cases_of, live_plans, progress_of, seen_of
+from protocols.queries_replan import signed_courses
+from protocols.queries_watch import follow_ups_of, live_plans, seen_of
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=2)
@@ -128,12 +129,12 @@ def _not_checked(text: str) -> Seen:
     )  # fmt: skip
 
 
-def _check_plan(plan: TreatmentPlan, case: dict[str, Any], progress: Any, today: date) -> tuple[Seen, ...]:
+def _check_plan(plan: TreatmentPlan, data: dict[str, Any], today: date) -> tuple[Seen, ...]:
     known = knowledge()
-    assert plan.signed_at is not None
-    signed_on = min(timezone.localtime(plan.signed_at).date(), today)
+    # The engine counts only courses with a session done or to come.
+    signed = [(place, plan.content["courses"][place]) for place in signed_courses(plan)]
     try:
-        return speaking(follow_up(case, plan.content, signed_on, progress, known), plan.content, known, today)
+        return speaking(parse_follow_up(data, known), signed, known, today)
     except CaseFaults as faults:
         return (_not_checked("; ".join(text for _path, text in faults.faults[:3])),)
 
@@ -142,7 +143,7 @@ def _checked(rows: Sequence[RecheckRequest], today: date) -> dict[int, _Result]:
     """By patient, what the checks of a batch give. Reads with a constant number of queries; writes nothing."""
     patients = [row.patient_id for row in rows]
     plans = live_plans(patients)
-    cases, progress = cases_of(plans, today), progress_of([plan.pk for plan in plans])
+    follow_ups = follow_ups_of(plans, today)
     standing: dict[int, list[Alert]] = {}
     for alert in Alert.objects.open().filter(plan__patient__in=patients):
         standing.setdefault(alert.plan_id, []).append(alert)
@@ -151,7 +152,7 @@ def _checked(rows: Sequence[RecheckRequest], today: date) -> dict[int, _Result]:
     for plan in plans:
         result = found[plan.patient_id]
         try:
-            seen = _check_plan(plan, cases[plan.pk], progress.get(plan.pk, {}), today)
+            seen = _check_plan(plan, follow_ups[plan.pk], today)
         except Exception as error:
             # One plan that breaks the check must not stop the others.
             logger.exception("plan %s could not be re-checked", plan.pk)

@@ -12,9 +12,10 @@ from mesoclinic.accounts.permissions import Permission, has_permission
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
 from sessions.models import Appointment, TreatmentRecord
-from sessions.places import location_of
+from sessions.places import NoLocation, location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
 from sessions.queries.calendar import bounds
+from sessions.queries.given import given_in
 
 
 def treatments(patient: Patient, limit: int) -> Iterator[TimelineEntry]:
@@ -78,7 +79,10 @@ def waiting_confirmations(_request: HttpRequest) -> int:
 
 def present(request: HttpRequest) -> int:
     """Patients in the house."""
-    start, end = bounds(timezone.localdate(), location_of(request))
+    try:
+        start, end = bounds(timezone.localdate(), location_of(request))
+    except NoLocation:
+        return 0
     states = [Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT]
     return Appointment.objects.filter(status__in=states, starts_at__gte=start, starts_at__lt=end).count()
 
@@ -88,25 +92,9 @@ def given(patient: Patient) -> dict[str, list[dict[str, Any]]]:
 
     Of a corrected record only the newest signed version counts.
     """
-    records = (
+    return given_in(
         TreatmentRecord.objects.filter(patient=patient, signed_at__isnull=False)
         .exclude(successors__signed_at__isnull=False)
         .select_related("appointment__location")
         .prefetch_related("components", "areas")
     )
-    doses: list[dict[str, Any]] = []
-    procedures: list[dict[str, Any]] = []
-    for record in records:
-        day = record.appointment.starts_at.astimezone(record.appointment.location.zone).date().isoformat()
-        for part in record.components.all():
-            if part.dose_mg:
-                doses.append({"agent": part.agent, "date": day, "dose_mg": float(part.dose_mg)})
-            elif part.volume_ml:
-                doses.append({"agent": part.agent, "date": day, "volume_ml": float(part.volume_ml)})
-        for area in record.areas.all():
-            if area.cocktail == "CK-FAT-1":
-                code = "dc-injection"
-            else:
-                code = "microneedling" if area.modality == "microneedling" else "mesotherapy"
-            procedures.append({"code": code, "date": day, "area": area.concern.split("/")[-1]})
-    return {"given": doses, "procedures": procedures}

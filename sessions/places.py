@@ -1,10 +1,13 @@
 """The clinic's locations, and the one a person works at."""
 
-from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest
 
 from mesoclinic.ui.registry import Place
 from sessions.models import Location
+
+
+class NoLocation(Http404):
+    """The clinic has no location yet: the first steps are shown instead (sessions.setup.views.first_steps)."""
 
 
 def places(_request: HttpRequest) -> list[Place]:
@@ -15,7 +18,9 @@ def places(_request: HttpRequest) -> list[Place]:
 
 
 def location_of(request: HttpRequest) -> Location:
-    """The location chosen in the top bar. 404 while the clinic has none."""
+    """The location chosen in the top bar. Raises NoLocation while the clinic has none."""
     place = request.session.get("place") or {}
     chosen = Location.objects.filter(pk=place.get("id", 0)).first() or Location.objects.first()
-    return chosen if chosen is not None else get_object_or_404(Location)
+    if chosen is None:
+        raise NoLocation("no location yet")
+    return chosen

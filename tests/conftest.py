@@ -15,10 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """A test database of its own per process, so that two runs from one checkout do not meet."""
+    """A test database of its own per process, so that two runs from one checkout do not meet.
+
+    Its connections may empty the tables of signed records between tests; nobody else's may (trigger never_truncated).
+    """
     from django.conf import settings
 
-    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = f"test_mesoclinic_{os.getpid()}"
+    database = settings.DATABASES["default"]
+    database.setdefault("TEST", {})["NAME"] = f"test_mesoclinic_{os.getpid()}"
+    options = database.setdefault("OPTIONS", {})
+    options["options"] = f"{options.get('options', '')} -c mesoclinic.truncate=allowed".strip()
 
 
 @pytest.fixture(autouse=True)

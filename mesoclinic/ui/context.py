@@ -51,6 +51,7 @@ WAITLIST = Entry("waitlist", _("Waiting list"), "hourglass", "sessions:waitlist"
 MESSAGES = Entry("messages", _("Messages"), "message-square", "sessions:messages", ("sessions:message",))
 SHEETS = Entry("sheets", _("Aftercare sheets"), "file-text", "aftercare:list", ("aftercare:",))
 STAFF = Entry("staff", _("Staff and hours"), "users", "sessions:staff", ("sessions:staff",))
+SETUP = Entry("setup", _("Set-up"), "sliders-horizontal", "sessions:setup", ("sessions:setup",))
 REPORTS = Entry("reports", _("Reports"), "activity", "sessions:reports")
 AUDIT = Entry("audit", pgettext_lazy("navigation", "Audit"), "history", "audit:list", ("audit:",))
 
@@ -64,9 +65,10 @@ NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "physician": (_start(_("My day"), "sun"), CALENDAR, PATIENTS, ALERTS, TASKS, CATALOGUE),
     "nurse": (_start(_("Today"), "sun"), TODAY, STOCK, PATIENTS),
     "front-desk": (CALENDAR, PATIENTS, COURSES, NOT_CONFIRMED, ON_HOLD, WAITLIST, MESSAGES, SHEETS),
-    "manager": (_start(_("Overview"), "activity"), CALENDAR, STAFF, CATALOGUE, STOCK, REPORTS, AUDIT),
+    "manager": (_start(_("Overview"), "activity"), CALENDAR, STAFF, CATALOGUE, STOCK, REPORTS, AUDIT, SETUP),
     "administrator": (
         _start(_("Overview"), "activity"), CALENDAR, PATIENTS, STAFF, CATALOGUE, STOCK, MESSAGES, REPORTS, AUDIT,
+        SETUP,
     ),
 }  # fmt: skip
 

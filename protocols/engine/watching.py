@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from protocols.engine.courses import Course, Planned, comforts
-from protocols.engine.following import FollowUp, parse_follow_up
+from protocols.engine.following import FollowUp
 from protocols.engine.knowledge import Knowledge
 from protocols.engine.proposing import Survey
 from protocols.engine.recheck import Edits, Rechecked, recheck_survey
@@ -122,57 +122,20 @@ def compare(found: Iterable[Seen], signed: Iterable[Seen], open_alerts: Iterable
 # --- the plan as signed -----------------------------------------------------------------------------------------------
 
 
-def follow_up(
-    case: Mapping[str, Any],
-    content: Mapping[str, Any],
-    signed_on: date,
-    progress: Mapping[str, Sequence[Mapping[str, Any]]],
-    knowledge: Knowledge,
-) -> FollowUp:
-    """A signed plan with what was done of it. `progress` has the lists of replan.schema.json: done, missed,
-    scores, adverse_events. Raises CaseFaults when facts and plan can't be read together."""
-    courses = [
-        {
-            "concerns": list(course["concerns"]),
-            "interval_days": {name: course["interval_days"][name] for name in ("min", "target", "max")},
-            "sessions": [
-                {"number": session["number"], "parts": [_part(part) for part in session["parts"]]}
-                for session in course["sessions"]
-            ],
-        }
-        for course in content["courses"]
-        if course["sessions"]
-    ]
-    data = {
-        **{name: case[name] for name in ("today", "patient", "concerns", "preferences", "additions") if name in case},
-        "plan": {"signed_on": signed_on.isoformat(), "courses": courses},
-        "done": list(progress.get("done", ())),
-    }  # fmt: skip
-    for name in ("missed", "scores", "adverse_events"):
-        if progress.get(name):
-            data[name] = list(progress[name])
-    return parse_follow_up(data, knowledge)
-
-
-def _part(part: Mapping[str, Any]) -> dict[str, Any]:
-    row = {name: part[name] for name in ("concern", "modality", "cocktail")}
-    return row | {
-        name: part[name] for name in ("technique", "depth_mm", "volume_ml") if part.get(name) is not None
-    }
-
-
 def speaking(
-    state: FollowUp, content: Mapping[str, Any], knowledge: Knowledge, today: date
+    state: FollowUp, signed: Sequence[tuple[int, Mapping[str, Any]]], knowledge: Knowledge, today: date
 ) -> tuple[Seen, ...]:
     """Every block and warning of today about the sessions still to come of a plan, each once.
 
+    `signed` are the plan's courses in the order of `state.courses`, each with its place in the plan's content.
     Pure and total. A plan with no session to come has only what its adverse events and the rules say of the patient.
     """
-    signed = [course for course in content["courses"] if course["sessions"]]
     found = resurvey(state, knowledge, today, _choice(state))
     # Courses that end have no sessions, and recheck looks at sessions: they speak through `ended`.
     going = [(index, course) for index, course in enumerate(found.courses) if course.sessions]
-    coming = {index: _coming(index, signed[index], state) for index, _course in going if index < len(signed)}
+    coming = {
+        index: _coming(index, signed[index][1], state) for index, _course in going if index < len(signed)
+    }
     going = [(index, course) for index, course in going if index in coming]
     pins: list[Edits] = []
     rows: list[Seen] = []
@@ -182,10 +145,11 @@ def speaking(
     checked = recheck_survey(
         replace(found, courses=tuple(course for _index, course in going)), knowledge, _together(pins)
     )
-    numbers = {
-        place: (index, [row["number"] for row in coming[index]])
-        for place, (index, _course) in enumerate(going)
-    }
+    numbers = {}
+    for place, (index, _course) in enumerate(going):
+        where, content = signed[index]
+        order = [row["number"] for row in content["sessions"]]
+        numbers[place] = (where, [order.index(row["number"]) for row in coming[index]])
     rows += _findings(checked, numbers)
     rows += _ended(found, state, rows)
     unique: dict[str, Seen] = {}
@@ -354,5 +318,5 @@ def _signed_path(path: str, numbers: Mapping[int, tuple[int, Sequence[int]]]) ->
     index, own = numbers[int(course)]
     session, dot, name = rest.partition(".")
     if session.isdigit() and int(session) < len(own):
-        session = str(own[int(session)] - 1)
+        session = str(own[int(session)])
     return f"{index}.{session}{dot}{name}"

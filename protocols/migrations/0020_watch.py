@@ -55,6 +55,12 @@ BEGIN
   RETURN NULL;
 END $$;
 
+CREATE FUNCTION mc_watch_course() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM mc_request_recheck(p.patient_id, TG_ARGV[0], 0) FROM protocols_treatmentplan p WHERE p.id = NEW.plan_id;
+  RETURN NULL;
+END $$;
+
 CREATE FUNCTION mc_alert_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE later text[] := ARRAY['acknowledged_by_id', 'acknowledged_at', 'acknowledged_reason', 'closed_at',
   'closed_because'];
@@ -80,6 +86,10 @@ TRIGGERS = (
 CREATE TRIGGER standing_watch AFTER UPDATE ON patients_patient FOR EACH ROW EXECUTE FUNCTION mc_watch_patient();
 CREATE TRIGGER standing_watch AFTER UPDATE OF status ON protocols_treatmentplan
   FOR EACH ROW EXECUTE FUNCTION mc_watch_plan();
+CREATE TRIGGER standing_watch AFTER INSERT OR UPDATE ON protocols_adverseevent
+  FOR EACH ROW EXECUTE FUNCTION mc_watch_course('Adverse event');
+CREATE TRIGGER standing_watch AFTER INSERT ON protocols_review
+  FOR EACH ROW EXECUTE FUNCTION mc_watch_course('Review');
 CREATE TRIGGER alert_frozen BEFORE UPDATE OR DELETE ON protocols_alert
   FOR EACH ROW EXECUTE FUNCTION mc_alert_frozen();
 """
@@ -88,8 +98,11 @@ BACKWARD = (
     "".join(f"DROP TRIGGER standing_watch ON patients_{name};\n" for name in (*FACTS, "patient"))
     + """
 DROP TRIGGER standing_watch ON protocols_treatmentplan;
+DROP TRIGGER standing_watch ON protocols_adverseevent;
+DROP TRIGGER standing_watch ON protocols_review;
 DROP TRIGGER alert_frozen ON protocols_alert;
 DROP FUNCTION mc_alert_frozen();
+DROP FUNCTION mc_watch_course();
 DROP FUNCTION mc_watch_plan();
 DROP FUNCTION mc_watch_patient();
 DROP FUNCTION mc_watch_fact();
@@ -101,7 +114,7 @@ DROP FUNCTION mc_request_recheck(bigint, text, integer);
 class Migration(migrations.Migration):
     dependencies = [
         ("patients", "0002_initial"),
-        ("protocols", "0002_signed_plans_are_frozen"),
+        ("protocols", "0004_courses_under_way_are_guarded"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -19,7 +19,7 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Appointment, CourseBooking, Device, Location, Practitioner, Room
-from sessions.queries.booking import LIVE, diary
+from sessions.queries.booking import LIVE, diary, in_series
 from sessions.reminders import schedule
 from sessions.scheduling.search import CLEANUP, SETUP, Diary, Slot
 
@@ -165,14 +165,14 @@ def _check_apart(
             starts_at__lt=datetime.combine(max(day for _p, day in placed) + APART, time.max, UTC),
         )
         .exclude(pk__in=list(leave_out))
-        .select_related("planned_session", "location")
+        .select_related("planned_session__plan", "location")
     ]  # fmt: skip
     for planned, day in placed:
         for other, when in standing:
             if other is None or other.pk == planned.pk:
                 continue
             gap = abs((day - when).days)
-            if (other.plan_id, other.course) == (planned.plan_id, planned.course):
+            if (other.plan.root_pk, other.course) == (planned.plan.root_pk, planned.course):
                 first, then = (planned, other) if planned.number < other.number else (other, planned)
                 in_order = (day < when) == (planned.number < other.number) and day != when
                 if not in_order or gap < then.earliest_days:
@@ -222,7 +222,7 @@ def book_course(
     ordered = [planned[slot.visit] for slot in slots]
     earlier = (
         Appointment.objects.filter(
-            LIVE, planned_session__plan=current, planned_session__course=ordered[0].course,
+            LIVE, in_series(current), planned_session__course=ordered[0].course,
             planned_session__number__lt=ordered[0].number,
         )
         .order_by("-starts_at")
@@ -365,7 +365,7 @@ def neighbours(current: Appointment) -> dict[int, Appointment]:
     if planned is None:
         return {}
     rows = Appointment.objects.filter(
-        LIVE, planned_session__plan=planned.plan_id, planned_session__course=planned.course
+        LIVE, in_series(planned.plan), planned_session__course=planned.course
     ).select_related("planned_session", "location")
     return {row.planned_session.number: row for row in rows if row.planned_session}
 

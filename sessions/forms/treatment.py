@@ -1,16 +1,20 @@
 """The treatment page's form: everything of one session, saved as it is entered."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sessions.models import Lot, SafetyCheck, TreatmentRecord
-from sessions.queries.treatment import questions_for, usable_lots
+from mesoclinic.ui.formatting import decimal_trim
+from protocols.catalogue import knowledge
+from sessions.models import Lot, MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
+from sessions.queries.obstacles import Obstacle
+from sessions.queries.treatment import questions_for, unusable, usable_lots
 
 ANAESTHETICS = (
     ("none", _("None, cold air")),
@@ -20,6 +24,8 @@ ANAESTHETICS = (
     ("dc-wheals", _("Ice and lidocaine with adrenaline wheals")),
 )
 CREAMS = frozenset({"lidocaine-4-cream", "emla-5"})
+#: Comfort that comes out of a lot: g of cream, mL of wheals.
+NUMBING = CREAMS | {"dc-wheals"}
 
 REACTIONS = (
     ("redness", _("Redness")),
@@ -38,14 +44,14 @@ class TreatmentForm(forms.Form):
 
     anaesthetic = forms.ChoiceField(label=_("Comfort"), choices=ANAESTHETICS, required=False)
     anaesthetic_grams = forms.DecimalField(
-        label=_("Grams applied"),
+        label=_("Cream g, wheals mL"),
         min_value=Decimal(0),
         max_value=Decimal(60),
         decimal_places=1,
         required=False,
     )
     anaesthetic_lot = forms.ModelChoiceField(
-        label=_("Lot of the cream"), queryset=Lot.objects.none(), required=False
+        label=_("Lot of cream or wheals"), queryset=Lot.objects.none(), required=False
     )
     anaesthetic_on = forms.TimeField(label=_("On at"), required=False)
     anaesthetic_off = forms.TimeField(label=_("Off at"), required=False)
@@ -63,19 +69,30 @@ class TreatmentForm(forms.Form):
         label=_("Note"), max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3})
     )
 
-    def __init__(self, *args: Any, record: TreatmentRecord, today: date, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, record: TreatmentRecord, obstacles: Sequence[Obstacle] = (), **kwargs: Any
+    ):
         self.record = record
-        self.today = today
+        #: The treatment's own day: lots are judged on it, and clock times belong to it, also in a correction.
+        self.day: date = record.day
+        self.zone = record.appointment.location.zone
+        #: What is said beside single fields, by the field's place.
+        self.said: dict[str, list[str]] = {}
+        for obstacle in obstacles:
+            if obstacle.place and obstacle.level != "todo":
+                self.said.setdefault(obstacle.place, []).append(obstacle.said)
         super().__init__(*args, **kwargs)
-        self.components = list(record.components.all())
-        self.areas = list(record.areas.all())
-        agents = {component.agent for component in self.components} | set(CREAMS)
-        self.lots = list(usable_lots(agents=agents, on=today))
-        creams = [lot.pk for lot in self.lots if lot.product.agent in CREAMS]
+        self.components: list[MixedComponent] = list(record.components.all())
+        self.areas: list[TreatedArea] = list(record.areas.all())
+        agents = {component.agent for component in self.components} | set(NUMBING)
+        self.lots = list(usable_lots(agents=agents, on=self.day))
+        self._keep_chosen()
+        numbing = [lot.pk for lot in self.lots if lot.product.agent in NUMBING]
+        chosen = [record.anaesthetic_lot_id] if record.anaesthetic_lot_id else []
         cream_field = self.fields["anaesthetic_lot"]
         assert isinstance(cream_field, forms.ModelChoiceField)
-        cream_field.queryset = Lot.objects.filter(pk__in=creams).select_related("product")
-        for code, question, _help, safe, other, _forbids in questions_for(record.patient):
+        cream_field.queryset = Lot.objects.filter(pk__in=[*numbing, *chosen]).select_related("product")
+        for code, question, _help, safe, other, *_rest in questions_for(record.patient):
             self.fields[f"check-{code}"] = forms.ChoiceField(
                 label=question,
                 choices=[(SafetyCheck.Answer.CLEAR, safe), (SafetyCheck.Answer.CHANGED, other)],
@@ -89,6 +106,7 @@ class TreatmentForm(forms.Form):
                 (str(lot.pk), self._lot_label(lot))
                 for lot in self.lots
                 if lot.product.agent == component.agent
+                and (lot.pk == component.lot_id or not unusable(lot, self.day))
             ]
             self.fields[f"component-{component.pk}-lot"] = forms.ChoiceField(
                 label=_("Lot of %(agent)s") % {"agent": component.agent}, choices=choices, required=False
@@ -116,16 +134,24 @@ class TreatmentForm(forms.Form):
         for name, value in self._initial().items():
             self.initial.setdefault(name, value)
 
-    @staticmethod
-    def _lot_label(lot: Lot) -> str:
-        return f"{lot.number}, {lot.product.name}, {lot.expires_on:%d.%m.%Y}"
+    def _keep_chosen(self) -> None:
+        """A chosen lot stays a choice whatever became of it: saving must never drop what was given."""
+        known = {lot.pk for lot in self.lots}
+        chosen = {part.lot_id for part in self.components if part.lot_id} - known
+        if chosen:
+            self.lots += Lot.objects.filter(pk__in=chosen).select_related("product")
+
+    def _lot_label(self, lot: Lot) -> str:
+        text = f"{lot.number}, {lot.product.name}, {lot.expires_on:%d.%m.%Y}"
+        state = unusable(lot, self.day)
+        return f"{text}, {state}" if state else text
 
     def _initial(self) -> dict[str, Any]:
         record = self.record
         values: dict[str, Any] = {name: getattr(record, name) for name in self.base_fields}
         for name in ("anaesthetic_on", "anaesthetic_off"):
             moment = getattr(record, name)
-            values[name] = timezone.localtime(moment).strftime("%H:%M") if moment else ""
+            values[name] = f"{moment.astimezone(self.zone):%H:%M}" if moment else ""
         values["anaesthetic_lot"] = record.anaesthetic_lot_id
         for check in record.checks.all():
             values[f"check-{check.question}"] = check.answer
@@ -145,17 +171,33 @@ class TreatmentForm(forms.Form):
         started, ended = cleaned.get("anaesthetic_on"), cleaned.get("anaesthetic_off")
         if started and ended and ended < started:
             self.add_error("anaesthetic_off", _("Off is before on. Enter a later time."))
-        if cleaned.get("anaesthetic") not in CREAMS:
+        if cleaned.get("anaesthetic") not in NUMBING:
             cleaned["anaesthetic_lot"] = None
-            if cleaned.get("anaesthetic") != "dc-wheals":
-                cleaned["anaesthetic_grams"] = None
+            cleaned["anaesthetic_grams"] = None
+        for component in self.components:
+            self._name_refused(f"component-{component.pk}-lot")
+        self._name_refused("anaesthetic_lot")
         return cleaned
+
+    def _name_refused(self, name: str) -> None:
+        """Say which lot can't be chosen any more, and why."""
+        posted = str(self.data.get(name, ""))
+        if name not in self.errors or not (posted.isascii() and posted.isdigit() and len(posted) < 19):
+            return
+        lot = Lot.objects.filter(pk=int(posted)).first()
+        state = unusable(lot, self.day) if lot is not None else ""
+        if lot is not None and state:
+            text = gettext("Lot %(lot)s is %(state)s and was not saved. Choose another lot.")
+            self.errors[name] = self.error_class([text % {"lot": lot.number, "state": state}])
 
     def _moment(self, name: str) -> datetime | None:
         value = self.cleaned_data.get(name)
         if value is None:
             return None
-        return timezone.make_aware(datetime.combine(self.today, value))
+        stored: datetime | None = getattr(self.record, name)
+        if stored is not None and f"{stored.astimezone(self.zone):%H:%M}" == f"{value:%H:%M}":
+            return stored
+        return datetime.combine(self.day, value, tzinfo=self.zone)
 
     def save_data(self) -> dict[str, Any]:
         """What `sessions.actions.treatment.save_record` takes: only fields that were valid and posted."""
@@ -165,9 +207,9 @@ class TreatmentForm(forms.Form):
             for name in self.base_fields
             if name in cleaned and name in self.data and name not in {"anaesthetic_on", "anaesthetic_off"}
         }
-        if "anaesthetic" in fields and fields["anaesthetic"] not in CREAMS:
+        if "anaesthetic" in fields and fields["anaesthetic"] not in NUMBING:
             fields["anaesthetic_lot"] = None
-            fields["anaesthetic_grams"] = cleaned.get("anaesthetic_grams")
+            fields["anaesthetic_grams"] = None
         if "after-posted" in self.data and "reactions" in cleaned:
             fields["reactions"] = cleaned["reactions"]
         for name in ("anaesthetic_on", "anaesthetic_off"):
@@ -198,51 +240,115 @@ class TreatmentForm(forms.Form):
         }
         return {"checks": checks, "fields": fields, "components": components, "areas": areas}
 
+    def _typed(self, name: str) -> str:
+        field = self.fields[name]
+        if isinstance(field, forms.MultipleChoiceField) and hasattr(self.data, "getlist"):
+            return ", ".join(self.data.getlist(name))
+        return str(self.data.get(name, "")).strip()
+
+    def _in_words(self, name: str, value: str) -> str:
+        field = self.fields[name]
+        if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
+            words = {str(code): str(word) for code, word in cast(Any, field.choices)}
+            return ", ".join(words.get(code, code) for code in value.split(", ")) if value else ""
+        if isinstance(field, forms.ModelChoiceField):
+            return next((lot.number for lot in self.lots if str(lot.pk) == value), value)
+        return value
+
+    def differences(self) -> list[dict[str, str]]:
+        """What is typed here and what is stored, where they differ: for a page that another one overtook."""
+        stored, found = self._initial(), []
+        for name, field in self.fields.items():
+            if name not in self.data and not (name == "reactions" and "after-posted" in self.data):
+                continue
+            value = stored.get(name)
+            there = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
+            here = self._typed(name)
+            same = here == there
+            if isinstance(field, forms.DecimalField | forms.IntegerField):
+                same = decimal_trim(here) == decimal_trim(there)
+            if not same:
+                found.append(
+                    {
+                        "label": str(field.label),
+                        "there": self._in_words(name, there),
+                        "here": self._in_words(name, here),
+                    }
+                )
+        return found
+
+    def _errors_at(self, place: str, *names: str) -> list[str]:
+        """All that is said beside a field: what was typed wrong, what was refused, what passes a limit."""
+        typed = [str(text) for name in names if self.is_bound for text in self.errors.get(name, ())]
+        return [*typed, *self.said.get(place, ())]
+
     @cached_property
     def check_rows(self) -> list[dict[str, Any]]:
         """The day's questions with their bound fields, for the template."""
         return [
             {
-                "code": code,
-                "question": question,
-                "help": help_text,
-                "field": self[f"check-{code}"],
-                "detail": self[f"detail-{code}"],
-                "value": self[f"check-{code}"].value(),
-                "forbids": forbids,
+                "code": row.code,
+                "question": row.question,
+                "help": row.help,
+                "field": self[f"check-{row.code}"],
+                "detail": self[f"detail-{row.code}"],
+                "value": self[f"check-{row.code}"].value(),
+                "forbids": row.forbids,
+                "alone": row.alone,
+                "place": f"check-{row.code}",
+                "said": self._errors_at(f"check-{row.code}", f"check-{row.code}", f"detail-{row.code}"),
             }
-            for code, question, help_text, _safe, _other, forbids in questions_for(self.record.patient)
+            for row in questions_for(self.record.patient)
         ]
 
     @cached_property
     def component_rows(self) -> list[dict[str, Any]]:
         """The cocktail's components with lot and volume fields."""
         lots = {lot.pk: lot for lot in self.lots}
-        return [
-            {
-                "component": component,
-                "lot": self[f"component-{component.pk}-lot"],
-                "volume": self[f"component-{component.pk}-volume_ml"],
-                "chosen": lots.get(component.lot_id) if component.lot_id else None,
-                "days_left": (lots[component.lot_id].expires_on - self.today).days
-                if component.lot_id in lots
-                else None,
-                "none_in_stock": not any(lot.product.agent == component.agent for lot in self.lots),
-            }
-            for component in self.components
-        ]
+        rows = []
+        for component in self.components:
+            name = f"component-{component.pk}"
+            chosen = lots.get(component.lot_id) if component.lot_id else None
+            usable = [lot for lot in self.lots if lot.product.agent == component.agent]
+            rows.append(
+                {
+                    "component": component,
+                    "lot": self[f"{name}-lot"],
+                    "volume": self[f"{name}-volume_ml"],
+                    "chosen": chosen,
+                    "days_left": (chosen.expires_on - self.day).days if chosen else None,
+                    "none_in_stock": not any(not unusable(lot, self.day) for lot in usable),
+                    "place": name,
+                    "said": self._errors_at(name, f"{name}-lot", f"{name}-volume_ml"),
+                }
+            )
+        return rows
 
     @cached_property
     def area_rows(self) -> list[dict[str, Any]]:
         """The treated areas with points, volume and depth fields."""
+        rows = []
+        for area in self.areas:
+            name = f"area-{area.pk}"
+            rows.append(
+                {"area": area, "name": knowledge().label(area.area)}
+                | {
+                    short: {
+                        "field": self[f"{name}-{field}"],
+                        "place": f"{name}-{field}",
+                        "said": self._errors_at(f"{name}-{field}", f"{name}-{field}"),
+                    }
+                    for short, field in (("points", "points"), ("volume", "volume_ml"), ("depth", "depth_mm"))
+                }
+            )
+        return rows
+
+    @cached_property
+    def comfort_rows(self) -> list[dict[str, Any]]:
+        """What is said beside the fields of comfort."""
         return [
-            {
-                "area": area,
-                "points": self[f"area-{area.pk}-points"],
-                "volume": self[f"area-{area.pk}-volume_ml"],
-                "depth": self[f"area-{area.pk}-depth_mm"],
-            }
-            for area in self.areas
+            {"place": name, "said": self._errors_at(name, name)}
+            for name in ("anaesthetic", "anaesthetic_grams", "anaesthetic_lot", "anaesthetic_off")
         ]
 
 

@@ -11,7 +11,7 @@ from sessions.models.places import (
     Room,
     WorkingHours,
 )
-from sessions.models.records import MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
+from sessions.models.records import DayDecision, MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
 from sessions.models.stock import Lot, Product
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Appointment",
     "Closure",
     "CourseBooking",
+    "DayDecision",
     "Device",
     "Location",
     "Lot",

@@ -1,4 +1,6 @@
-"""What was really done. A signed record is frozen (triggers, migration 0002); a correction is a new version."""
+"""What was really done. A signed record is frozen (triggers, migrations 0002 and 0004); a correction is a new version."""
+
+from datetime import date
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -43,6 +45,12 @@ class TreatmentRecord(models.Model):
     watched_min = models.PositiveSmallIntegerField(_("watched, minutes"), null=True, blank=True)
     note = models.TextField(_("note"), max_length=4000, blank=True)
     revision = models.PositiveIntegerField(default=1)
+    # The page that saved last, so that its own late request is no conflict; who and when, for the others' message.
+    saved_from = models.CharField(max_length=32, blank=True)
+    saved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    saved_at = models.DateTimeField(null=True)
     signed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="records_signed"
     )
@@ -79,6 +87,12 @@ class TreatmentRecord(models.Model):
     def __str__(self) -> str:
         return f"Treatment record {self.pk}"
 
+    @property
+    def day(self) -> date:
+        """The treatment's own day on the location's wall clock, also while an old record is corrected."""
+        moment = self.started_at or self.opened_at
+        return moment.astimezone(self.appointment.location.zone).date()
+
 
 class SafetyCheck(models.Model):
     """One of the questions asked again on the day, with its answer."""
@@ -104,6 +118,28 @@ class SafetyCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.question}: {self.answer}"
+
+
+class DayDecision(models.Model):
+    """A physician's written decision to go on despite something found on the day. The key names these very words."""
+
+    record = models.ForeignKey(TreatmentRecord, on_delete=models.CASCADE, related_name="decisions")
+    key = models.CharField(max_length=120)
+    rule = models.CharField(max_length=12, blank=True)
+    found = models.CharField(max_length=1000)  # what was decided on, as it was shown
+    reason = models.CharField(_("decision"), max_length=500)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="day_decisions")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["record", "key"], name="one_decision_per_finding"),
+            models.CheckConstraint(condition=~Q(reason=""), name="decision_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rule or self.key}: {self.reason}"
 
 
 class TreatedArea(models.Model):

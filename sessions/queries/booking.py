@@ -28,6 +28,11 @@ from sessions.scheduling import (
 LIVE = ~Q(status__in=Appointment.FREED)
 
 
+def in_series(plan: TreatmentPlan) -> Q:
+    """Appointments of any version of a course: a new version goes on where the one before stood."""
+    return Q(planned_session__plan=plan.root_pk) | Q(planned_session__plan__root=plan.root_pk)
+
+
 def unbooked(plan: TreatmentPlan, course: int = 0) -> list[PlannedSession]:
     """Sessions of a course without a standing appointment, in order."""
     taken = Appointment.objects.filter(LIVE, planned_session=OuterRef("pk"))
@@ -37,7 +42,7 @@ def unbooked(plan: TreatmentPlan, course: int = 0) -> list[PlannedSession]:
 def last_booked_day(plan: TreatmentPlan, course: int, location: Location) -> date | None:
     """The local day of the last standing visit of a course: later windows count from it."""
     row = (
-        Appointment.objects.filter(LIVE, planned_session__plan=plan, planned_session__course=course)
+        Appointment.objects.filter(LIVE, in_series(plan), planned_session__course=course)
         .order_by("-starts_at")
         .first()
     )
@@ -139,10 +144,10 @@ def diary(
 def _apart_from_other_courses(book: Diary, planned: Sequence[PlannedSession], location: Location) -> Diary:
     """Days too near to the patient's sessions of other courses are taken too (REFERENCE.md §8.3). One query."""
     known = knowledge()
-    plan, course = planned[0].plan_id, planned[0].course
+    course = planned[0].course
     others = (
         Appointment.objects.filter(LIVE, patient=planned[0].plan.patient_id, planned_session__isnull=False)
-        .exclude(planned_session__plan=plan, planned_session__course=course)
+        .exclude(in_series(planned[0].plan), planned_session__course=course)
         .select_related("planned_session")
     )
     taken = []

@@ -1,55 +1,62 @@
 """What the treatment page shows: the planned session, usable lots, and what still stops the signature."""
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 
-from mesoclinic.ui.formatting import decimal_trim
 from patients.models import Patient
+from protocols.catalogue import knowledge
 from sessions.models import Lot, SafetyCheck, TreatmentRecord
+from sessions.queries.limits import limit_obstacles
+from sessions.queries.obstacles import LEVELS, Obstacle, key_of
+from sessions.queries.today import evaluate
 
-#: (code, question, help, safe answer, other answer, does the other answer forbid the session)
-type Question = tuple[str, Any, Any, Any, Any, bool]
 
-#: Asked again on the day (REFERENCE.md §11; R01-R04 and R07 forbid the session).
+class Question(NamedTuple):
+    """One question of the day. `forbids`: the other answer ends the session, under `rule`. `alone`: never answered
+    by "nothing else new", each by a tap of its own."""
+
+    code: str
+    question: Any
+    help: Any
+    safe: Any
+    other: Any
+    forbids: bool
+    rule: str = ""
+    alone: bool = False
+
+
+_NO, _YES, _OK = lazy("No"), lazy("Yes"), lazy("Ok")
+
+#: Asked again on the day (REFERENCE.md §11; R01-R04, R07 and R10 forbid the session).
 QUESTIONS: tuple[Question, ...] = (
-    ("identity", lazy("Name and birth date"), lazy("asked, two identifiers"), lazy("Ok"), lazy("No"), True),
-    (
-        "pregnancy",
-        lazy("Pregnant or breastfeeding"),
-        lazy("asked today, R01 to R04"),
-        lazy("No"),
-        lazy("Yes"),
-        True,
+    Question(
+        "identity", lazy("Name and birth date"), lazy("asked, two identifiers"), _OK, _NO, True, alone=True
     ),
-    ("medicines", lazy("New medicine"), lazy("since the plan"), lazy("No"), lazy("Yes"), False),
-    ("allergy", lazy("New allergy"), lazy("to anything, plasters too"), lazy("No"), lazy("Yes"), False),
-    (
-        "infection",
-        lazy("Infection, fever, cold sore"),
-        lazy("within 2 cm of the area"),
-        lazy("No"),
-        lazy("Yes"),
-        False,
+    Question(
+        "pregnancy", lazy("Pregnant or breastfeeding"), lazy("asked today, R01 to R04"), _NO, _YES, True,
+        "R01", alone=True,
     ),
-    ("sun", lazy("Sun or tanning"), lazy("last 28 days"), lazy("No"), lazy("Yes"), False),
-    (
-        "procedures",
-        lazy("Other procedure, vaccine, dentist"),
-        lazy("since the last visit"),
-        lazy("No"),
-        lazy("Yes"),
-        False,
+    Question("medicines", lazy("New medicine"), lazy("since the plan"), _NO, _YES, False),
+    Question("allergy", lazy("New allergy"), lazy("to anything, plasters too"), _NO, _YES, False, "R48"),
+    Question(
+        "infection", lazy("Infection, fever, cold sore"), lazy("within 2 cm of the area"), _NO, _YES, True, "R10"
     ),
-    ("consent", lazy("Consent"), lazy("signed, current version"), lazy("Ok"), lazy("No"), True),
-    ("photos", lazy("Photos before"), lazy("same light"), lazy("Ok"), lazy("No"), True),
-)
+    Question("sun", lazy("Sun or tanning"), lazy("last 28 days"), _NO, _YES, False, "R30"),
+    Question(
+        "procedures", lazy("Other procedure, vaccine, dentist"), lazy("since the last visit"), _NO, _YES, False,
+        "R54",
+    ),
+    Question("consent", lazy("Consent"), lazy("signed, current version"), _OK, _NO, True, "R07", alone=True),
+    Question("photos", lazy("Photos before"), lazy("same light"), _OK, _NO, True, "R07", alone=True),
+)  # fmt: skip
 
 
 def questions_for(patient: Patient) -> list[Question]:
@@ -65,10 +72,18 @@ def usable_lots(*, agents: set[str], on: date) -> QuerySet[Lot]:
     used = Coalesce(Sum("components__volume_ml"), Decimal(0))
     return (
         Lot.objects.filter(product__agent__in=agents, status=Lot.Status.IN_STOCK, expires_on__gte=on)
+        .exclude(discard_after__lt=on)
         .select_related("product")
         .annotate(left_ml=F("received_ml") - used)
         .order_by("expires_on", "pk")
     )
+
+
+def unusable(lot: Lot, on: date) -> str:
+    """Why a lot must not be given on a day, in a word; empty when it may."""
+    if lot.status != Lot.Status.IN_STOCK:
+        return str(lot.get_status_display()).lower()
+    return _("expired") if lot.expires_on < on else ""
 
 
 def last_signed(patient: Patient, *, before: TreatmentRecord) -> TreatmentRecord | None:
@@ -81,91 +96,121 @@ def last_signed(patient: Patient, *, before: TreatmentRecord) -> TreatmentRecord
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why the record can't be signed (or the treatment not started) yet."""
-
-    level: str  # block, todo
-    text: str
-    anchor: str
-    rule: str = ""
+def _remedy(code: str, rule: str) -> str:
+    """What helps when an answer forbids the session; the engine's own words where it has a rule."""
+    own = {
+        "identity": _("Stop until the person and the record are the same."),
+        "pregnancy": _(
+            "Postpone the course or call the physician: no session in pregnancy or breastfeeding."
+        ),
+        "consent": _("Have the consent signed first."),
+        "photos": _("Take the photos first."),
+    }
+    if code in own:
+        return own[code]
+    return " ".join(dict.fromkeys(str(clause["remedy"]) for clause in knowledge().rules[rule]["clauses"]))
 
 
 def check_obstacles(record: TreatmentRecord) -> list[Obstacle]:
-    """What today's questions still ask for. Sources: R01-R04, R07, "re-evaluated on the day" (REFERENCE.md §6)."""
+    """What today's questions still ask for. Sources: R01-R04, R07, R10, "re-evaluated on the day" (REFERENCE.md §6)."""
     answers = {check.question: check for check in record.checks.all()}
     found: list[Obstacle] = []
-    for code, question, _help, _ok, _other, forbids in questions_for(record.patient):
-        check = answers.get(code)
+    for row in questions_for(record.patient):
+        check, place = answers.get(row.code), f"check-{row.code}"
+        source = knowledge().rule_source(row.rule)[0] if row.rule else ""
         if check is None:
-            found.append(
-                Obstacle("todo", _("%(question)s: not asked yet.") % {"question": question}, "checks")
-            )
-        elif check.answer == SafetyCheck.Answer.CHANGED and forbids:
-            rule = {"pregnancy": "R01", "consent": "R07", "photos": "R07"}.get(code, "")
-            remedy = {
-                "pregnancy": _(
-                    "Postpone the course or call the physician: no session in pregnancy or breastfeeding."
-                ),
-                "identity": _("Stop until the person and the record are the same."),
-                "consent": _("Have the consent signed first."),
-                "photos": _("Take the photos first."),
-            }[code]
-            found.append(Obstacle("block", f"{question}. {remedy}", "checks", rule))
-        elif check.answer == SafetyCheck.Answer.CHANGED and not check.detail:
+            text = _("%(question)s: not asked yet.") % {"question": row.question}
+            found.append(Obstacle("todo", text, "checks", place=place))
+        elif check.answer == SafetyCheck.Answer.CHANGED and row.forbids:
+            text = f"{row.question}. {_remedy(row.code, row.rule)}"
+            found.append(Obstacle("block", text, "checks", row.rule, source, place))
+        elif check.answer == SafetyCheck.Answer.CHANGED:
+            said = f" “{check.detail}”" if check.detail else ""
+            text = _("%(question)s: yes.%(said)s A physician writes what was decided.")
             found.append(
                 Obstacle(
-                    "block",
-                    _("%(question)s: a physician writes what was found and decided.")
-                    % {"question": question},
-                    "checks",
+                    "decide", text % {"question": row.question, "said": said}, "checks", row.rule, source, place,
+                    key_of(place, check.detail),
                 )
-            )
+            )  # fmt: skip
     return found
 
 
-def dose_obstacles(record: TreatmentRecord) -> list[Obstacle]:
-    """Given doses and volumes against the plan's limits (R51, R60)."""
-    planned = record.appointment.planned_session
-    if planned is None:
-        return []
-    found: list[Obstacle] = []
-    limits: dict[str, Decimal] = {}
-    for part in planned.content.get("parts", []):
-        for component in part.get("components", []):
-            if component.get("limit_mg"):
-                limits[component["agent"]] = Decimal(str(component["limit_mg"]))
-    given: dict[str, Decimal] = {}
-    for component in record.components.all():
-        if component.dose_mg is not None:
-            given[component.agent] = given.get(component.agent, Decimal(0)) + component.dose_mg
-    for agent, dose in given.items():
-        if agent in limits and dose > limits[agent]:
-            found.append(
-                Obstacle(
-                    "block",
-                    _("%(agent)s %(dose)s mg is above %(limit)s mg for one session. Draw less.")
-                    % {"agent": agent, "dose": decimal_trim(dose), "limit": decimal_trim(limits[agent])},
-                    "mix",
-                    "R60",
-                )
+def lot_obstacles(record: TreatmentRecord, on: date) -> list[Obstacle]:
+    """Lots that must not be given (any more). What is given already can only be decided on; a correction keeps it."""
+    kept: set[int | None] = set()
+    if record.supersedes is not None:
+        kept = {part.lot_id for part in record.supersedes.components.all()}
+        kept.add(record.supersedes.anaesthetic_lot_id)
+    rows = [(part.lot, f"component-{part.pk}", "mix") for part in record.components.all()]
+    rows.append((record.anaesthetic_lot, "anaesthetic_lot", "comfort"))
+    found = []
+    for lot, place, anchor in rows:
+        if lot is None or lot.pk in kept or not unusable(lot, on):
+            continue
+        if record.started_at is None:
+            text = _("Lot %(lot)s is %(state)s. Choose another lot.")
+            level, key = "block", ""
+        else:
+            text = _(
+                "Lot %(lot)s is %(state)s now and was chosen before. A physician writes what was decided."
             )
+            level, key = "decide", key_of(place, lot.number, unusable(lot, on))
+        words = {"lot": lot.number, "state": unusable(lot, on)}
+        found.append(Obstacle(level, text % words, anchor, place=place, key=key))
     return found
 
 
-def sign_obstacles(record: TreatmentRecord) -> list[Obstacle]:
+def _decided(record: TreatmentRecord, found: list[Obstacle]) -> list[Obstacle]:
+    """Without those that a physician has decided on. A correction tells what was done: it can't be forbidden any
+    more, so its blocks ask for a decision too."""
+    decided = {decision.key for decision in record.decisions.all()}
+    kept = []
+    for obstacle in found:
+        if record.supersedes_id is not None and obstacle.level == "block":
+            text = _("%(text)s It was done so: a physician writes what was decided.") % {
+                "text": obstacle.text
+            }
+            key = key_of("done", obstacle.rule, obstacle.place, obstacle.text)
+            obstacle = replace(obstacle, level="decide", text=text, key=key)
+        if obstacle.level != "decide" or obstacle.key not in decided:
+            kept.append(obstacle)
+    return sorted(kept, key=lambda obstacle: LEVELS.index(obstacle.level))
+
+
+def location_day(record: TreatmentRecord, now: datetime | None = None) -> date:
+    """Today on the wall clock of the record's location."""
+    return (now or timezone.now()).astimezone(record.appointment.location.zone).date()
+
+
+def start_obstacles(record: TreatmentRecord, today: date | None = None) -> list[Obstacle]:
+    """What forbids the first needle: today's answers, the rules on today's facts, every limit, the lots.
+
+    A correction is judged on the treatment's own day, and by its limits only: the chart of today says nothing about
+    a session that was.
+    """
+    on = record.day if record.supersedes_id is not None else today or location_day(record)
+    found = evaluate(record, on)
+    past = record.supersedes_id is not None and found.case is not None
+    rules = [] if past else list(found.obstacles)
+    return _decided(
+        record,
+        [*check_obstacles(record), *rules, *limit_obstacles(record, found), *lot_obstacles(record, on)],
+    )
+
+
+def sign_obstacles(record: TreatmentRecord, today: date | None = None) -> list[Obstacle]:
     """Everything that keeps the record from being signed, blocks first."""
-    found = check_obstacles(record) + dose_obstacles(record)
+    found = start_obstacles(record, today)
     if record.started_at is None:
         found.append(Obstacle("todo", _("The treatment has not been started."), "points"))
     for component in record.components.all():
         if component.lot_id is None and component.volume_ml > 0:
-            found.append(
-                Obstacle("todo", _("%(agent)s: choose the lot.") % {"agent": component.agent}, "mix")
-            )
+            text = _("%(agent)s: choose the lot.") % {"agent": knowledge().label(component.agent)}
+            found.append(Obstacle("todo", text, "mix", place=f"component-{component.pk}"))
     if record.pain_score is None:
         found.append(Obstacle("todo", _("Pain score is missing."), "after"))
-    return sorted(found, key=lambda obstacle: obstacle.level != "block")
+    return found
 
 
 def records_with_lot(lot: Lot) -> QuerySet[TreatmentRecord]:
@@ -179,11 +224,19 @@ def records_with_lot(lot: Lot) -> QuerySet[TreatmentRecord]:
 
 
 def planned_anaesthetic(record: TreatmentRecord) -> dict[str, Any]:
-    """The session's anaesthetic as planned: the parts' own goes before the session's."""
+    """The session's anaesthetic as planned: `product` and `amount` (g of cream, mL of wheals).
+
+    The parts' own go before the session's; cream of the same product on several parts is one amount.
+    """
     planned = record.appointment.planned_session
     if planned is None:
         return {}
-    for part in planned.content.get("parts", []):
-        if part.get("anaesthetic"):
-            return dict(part["anaesthetic"])
-    return dict(planned.content.get("anaesthetic") or {})
+    own = [part["anaesthetic"] for part in planned.content.get("parts", []) if part.get("anaesthetic")]
+    rows = own or [planned.content.get("anaesthetic") or {}]
+    amounts: dict[str, Decimal] = {}
+    for row in rows:
+        product = row.get("product") or "none"
+        amount = Decimal(str(row.get("grams") or row.get("volume_ml") or 0))
+        amounts[product] = amounts.get(product, Decimal(0)) + amount
+    product = max(amounts, key=lambda name: amounts[name])
+    return {"product": product, "amount": amounts[product] or None}

@@ -1,5 +1,7 @@
 """The treatment day on the tablet, and the lots that were used."""
 
+import uuid
+from collections.abc import Mapping
 from typing import cast
 
 from django.contrib import messages
@@ -31,13 +33,18 @@ def _record(pk: int) -> TreatmentRecord:
         "appointment__room",
         "appointment__device",
         "appointment__practitioner__user",
-        "appointment__planned_session__plan",
-        "supersedes",
+        "appointment__planned_session__plan__assessment__patient",
+        "saved_by",
+        "supersedes__appointment__location",
+        "supersedes__anaesthetic_lot",
     ).prefetch_related(
         "areas",
         Prefetch("components"),
         "components__lot__product",
         "checks__by",
+        "decisions__by",
+        "supersedes__components",
+        "supersedes__areas",
         "successors",
         "sheets",
     )
@@ -58,11 +65,26 @@ def open_treatment(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, record: TreatmentRecord, form: TreatmentForm, *, error: str = "", status: int = 200
+    request: HttpRequest,
+    record: TreatmentRecord,
+    *,
+    bound: bool = False,
+    error: str = "",
+    refused: Mapping[str, str] | None = None,
+    stale: int | None = None,
+    decision: Mapping[str, str] | None = None,
+    status: int = 200,
 ) -> HttpResponse:
+    """The page as it is stored, or as it is typed (`bound`). `stale`: the revision that the page was drawn from."""
     obstacles = sign_obstacles(record)
+    form = TreatmentForm(request.POST if bound else None, record=record, obstacles=obstacles)
+    if bound:
+        form.is_valid()
+    for place, text in (refused or {}).items():
+        form.said.setdefault(place, []).insert(0, text)
     planned = record.appointment.planned_session
     planned_total = planned.plan.planned_sessions.filter(course=planned.course).count() if planned else 0
+    posted = request.POST.get("page", "")
     context = {
         "record": record,
         "form": form,
@@ -72,15 +94,77 @@ def _page(
         "planned_total": planned_total,
         "obstacles": obstacles,
         "blocks": [obstacle for obstacle in obstacles if obstacle.level == "block"],
+        "to_decide": [obstacle for obstacle in obstacles if obstacle.level == "decide"],
+        "decision": decision or {},
+        "may_decide": has_permission(request.user, Permission.PLAN_SIGN),
         "checked": sum(1 for row in form.check_rows if row["value"]),
-        "given_ml": sum((area.volume_ml for area in form.areas), start=type(form.areas[0].volume_ml)(0))
-        if form.areas
-        else None,
+        "revision": record.revision if stale is None else stale,
+        "differences": form.differences() if stale is not None else [],
+        "stale": stale is not None,
+        "page_token": posted if posted.isalnum() and len(posted) == 32 else uuid.uuid4().hex,
     }
     template = "sessions/treatment/page.html"
-    if request.htmx and request.method == "POST" and status == 200:  # type: ignore[attr-defined]
-        template = "sessions/treatment/page.html#saved"
+    if request.htmx and request.method == "POST":  # type: ignore[attr-defined]
+        template, context["swap"] = "sessions/treatment/page.html#saved", True
     return render(request, template, context, status=status)
+
+
+def _signed_page(request: HttpRequest, record: TreatmentRecord, *, error: str = "") -> HttpResponse:
+    """The frozen record. With `error`, what was sent came after the signature."""
+    context = {
+        "record": record,
+        "error": error,
+        "banner": banner_for(request, record.patient),
+        "correction": CorrectionForm(),
+        "newer": record.successors.first(),
+        "sheet": record.sheets.first(),
+    }
+    template = "sessions/treatment/signed.html"
+    if request.htmx and error:  # type: ignore[attr-defined]
+        template = "sessions/treatment/signed.html#late"
+    return render(request, template, context, status=409 if error else 200)
+
+
+def _revision(request: HttpRequest) -> int:
+    """The revision that the page was drawn from, or that its user chose to write over; -1 when it is none."""
+    text = request.POST.get("over") or request.POST.get("revision", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+
+
+def _save_posted(request: HttpRequest, pk: int) -> HttpResponse | None:
+    """Save what the page holds. Answers with a page where that is not all of it: nothing typed is lost."""
+    record = _record(pk)
+    if record.signed_at is not None:
+        return _signed_page(request, record, error=actions.signed_words(record))
+    form = TreatmentForm(request.POST, record=record)
+    valid = form.is_valid()
+    try:
+        actions.save_record(
+            record=record,
+            data=form.save_data(),
+            by=cast(User, request.user),
+            now=timezone.now(),
+            revision=_revision(request),
+            page=request.POST.get("page", "")[:32],
+        )
+    except actions.Stale as error:
+        shown = -1 if _revision(request) < 0 else _revision(request)
+        return _page(request, _record(pk), bound=True, error=str(error), stale=shown, status=409)
+    except actions.LotRefused as error:
+        return _page(request, _record(pk), bound=True, refused=error.rows, error=str(error), status=409)
+    except actions.TreatmentError as error:
+        return _refused(request, pk, str(error), bound=True)
+    if not valid:
+        return _page(request, _record(pk), bound=True, status=422)
+    return None
+
+
+def _refused(request: HttpRequest, pk: int, error: str, *, bound: bool = False) -> HttpResponse:
+    """An act was refused: the page says why; when somebody signed meanwhile, who and when."""
+    record = _record(pk)
+    if record.signed_at is not None:
+        return _signed_page(request, record, error=actions.signed_words(record))
+    return _page(request, record, bound=bound, error=error, status=409)
 
 
 @require(Permission.TREATMENT_VIEW)
@@ -88,59 +172,31 @@ def treatment(request: HttpRequest, pk: int) -> HttpResponse:
     """The record: editable and saved as it is entered until signed, then read-only."""
     record = _record(pk)
     user = cast(User, request.user)
-    if record.signed_at is not None:
-        if request.method == "POST":
-            messages.error(request, _("This record is signed. Correct it as a new version."))
-            return redirect("sessions:treatment", pk)
-        record_access(by=user, patient_id=record.patient_id, what="treatment record")
-        context = {
-            "record": record,
-            "banner": banner_for(request, record.patient),
-            "correction": CorrectionForm(),
-            "newer": record.successors.first(),
-            "sheet": record.sheets.first(),
-        }
-        return render(request, "sessions/treatment/signed.html", context)
-    if not has_permission(user, Permission.TREATMENT_RECORD):
+    may_record = has_permission(user, Permission.TREATMENT_RECORD)
+    if request.method == "POST" and may_record:
+        answer = _save_posted(request, pk)
+        if answer is None:
+            return _page(request, _record(pk))
+        # Faults in single fields are told, the rest is saved.
+        answer.status_code = 200 if answer.status_code == 422 else answer.status_code
+        return answer
+    if record.signed_at is None and not may_record:
         return redirect("patients:chart", record.patient_id)
-    today = timezone.localdate()
-    if request.method == "POST":
-        form = TreatmentForm(request.POST, record=record, today=today)
-        valid = form.is_valid()
-        actions.save_record(record=record, data=form.save_data(), by=user, now=timezone.now())
-        record = _record(pk)
-        if valid:
-            form = TreatmentForm(record=record, today=today)
-        return _page(request, record, form)
     record_access(by=user, patient_id=record.patient_id, what="treatment record")
-    return _page(request, record, TreatmentForm(record=record, today=today))
-
-
-def _save_posted(request: HttpRequest, pk: int) -> tuple[TreatmentRecord, TreatmentForm, bool]:
-    """Save what the page holds before an act, so that nothing typed is lost when the act is refused."""
-    record = _record(pk)
-    form = TreatmentForm(request.POST, record=record, today=timezone.localdate())
-    valid = form.is_valid()
-    if record.signed_at is None:
-        actions.save_record(
-            record=record, data=form.save_data(), by=cast(User, request.user), now=timezone.now()
-        )
-    return _record(pk), form, valid
+    return _signed_page(request, record) if record.signed_at is not None else _page(request, record)
 
 
 @require_POST
 @require(Permission.TREATMENT_RECORD)
 def start(request: HttpRequest, pk: int) -> HttpResponse:
     """Start the treatment once today's checks allow it."""
-    record, form, valid = _save_posted(request, pk)
-    if not valid:
-        return _page(request, record, form, status=422)
+    answer = _save_posted(request, pk)
+    if answer is not None:
+        return answer
     try:
-        actions.start_treatment(record=record, by=cast(User, request.user), now=timezone.now())
+        actions.start_treatment(record=_record(pk), by=cast(User, request.user), now=timezone.now())
     except actions.TreatmentError as error:
-        record = _record(pk)
-        form = TreatmentForm(record=record, today=timezone.localdate())
-        return _page(request, record, form, error=str(error), status=409)
+        return _refused(request, pk, str(error))
     return redirect("sessions:treatment", pk)
 
 
@@ -148,16 +204,32 @@ def start(request: HttpRequest, pk: int) -> HttpResponse:
 @require(Permission.TREATMENT_SIGN)
 def sign(request: HttpRequest, pk: int) -> HttpResponse:
     """Sign the record; it is frozen from then on."""
-    record, form, valid = _save_posted(request, pk)
-    if not valid:
-        return _page(request, record, form, status=422)
+    answer = _save_posted(request, pk)
+    if answer is not None:
+        return answer
     try:
-        actions.sign_record(record=record, by=cast(User, request.user), now=timezone.now())
+        actions.sign_record(record=_record(pk), by=cast(User, request.user), now=timezone.now())
+    except actions.TreatmentError as error:
+        return _refused(request, pk, str(error))
+    messages.success(request, _("Record signed. The aftercare sheet is ready to print."))
+    return redirect("sessions:treatment", pk)
+
+
+@require_POST
+@require(Permission.PLAN_SIGN)
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """A physician writes the decision on something found today."""
+    key = request.POST.get("key", "").replace("\x00", "")[:120]
+    reason = request.POST.get("reason", "").replace("\x00", "")
+    record = _record(pk)
+    try:
+        actions.decide(record=record, key=key, reason=reason, by=cast(User, request.user), now=timezone.now())
     except actions.TreatmentError as error:
         record = _record(pk)
-        form = TreatmentForm(record=record, today=timezone.localdate())
-        return _page(request, record, form, error=str(error), status=409)
-    messages.success(request, _("Record signed. The aftercare sheet is ready to print."))
+        if record.signed_at is not None:
+            return _signed_page(request, record, error=actions.signed_words(record))
+        said = {"key": key, "reason": reason[:600], "error": str(error)}
+        return _page(request, record, error=str(error), decision=said, status=422)
     return redirect("sessions:treatment", pk)
 
 
@@ -192,7 +264,14 @@ def stock(request: HttpRequest) -> HttpResponse:
         )
     page = Paginator(lots, 25).get_page(request.GET.get("page"))
     today = timezone.localdate()
-    rows = [{"lot": lot, "days": (lot.expires_on - today).days} for lot in page]
+    rows = [
+        {
+            "lot": lot,
+            "days": (lot.expires_on - today).days,
+            "discard": lot.discard_after is not None and lot.discard_after < today,
+        }
+        for lot in page
+    ]
     return render(request, "sessions/treatment/stock.html", {"page": page, "rows": rows, "q": text})
 
 

@@ -97,6 +97,9 @@
     again.submit();
   }
 
+  /* The revision of the record that the form was drawn from: a draft belongs to it. */
+  const drawn = (form) => form.querySelector("input[type=hidden][name=revision]")?.value ?? null;
+
   function watch(form) {
     if (form.dataset.draftOn) return;
     form.dataset.draftOn = "yes";
@@ -118,6 +121,9 @@
       return;
     } else if (draft?.reloaded) {
       offer(form, key, null, draft.at);
+    } else if (draft && JSON.stringify(draft.values) !== JSON.stringify(first) && form.dataset.draftStale && draft.drawn !== drawn(form)) {
+      // Somebody changed the record since: what was typed is offered, never put over it unasked.
+      offer(form, key, first, draft.at, draft.values);
     } else if (draft && JSON.stringify(draft.values) !== JSON.stringify(first)) {
       write(form, draft.values);
       offer(form, key, first, draft.at);
@@ -131,25 +137,39 @@
     form.addEventListener("change", () => keep(form, key));
     form.addEventListener("submit", () => {
       window.clearTimeout(timer);
-      sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), sent: true, values: read(form) }));
+      sessionStorage.setItem(key, JSON.stringify({ at: Date.now(), sent: true, drawn: drawn(form), values: read(form) }));
     });
     form.addEventListener("htmx:afterRequest", (event) => {
-      if (event.detail.elt === form && event.detail.successful) sessionStorage.removeItem(key);
+      // A 409 is swapped in like an answer, but it means that nothing was saved.
+      const saved = event.detail.successful && event.detail.xhr?.status !== 409;
+      if (event.detail.elt === form && saved) sessionStorage.removeItem(key);
     });
   }
 
   function keep(form, key) {
     const at = Date.now();
-    sessionStorage.setItem(key, JSON.stringify({ at, sent: false, values: read(form) }));
+    sessionStorage.setItem(key, JSON.stringify({ at, sent: false, drawn: drawn(form), values: read(form) }));
     const output = form.querySelector("[data-draft-state]");
     if (output) output.textContent = words.draftKept.replace("{time}", clock(at));
   }
 
-  function offer(form, key, first, at) {
+  /* Tells of a restored draft. With `waiting`, the draft is not in the form yet: its owner puts it in or drops it. */
+  function offer(form, key, first, at, waiting) {
     const note = document.createElement("div");
     note.className = "draft-note";
     note.setAttribute("role", "status");
-    note.append(words.draft.replace("{time}", clock(at)));
+    note.append((waiting ? form.dataset.draftStale : words.draft).replace("{time}", clock(at)));
+    if (waiting) {
+      const use = document.createElement("button");
+      use.type = "button";
+      use.className = "btn btn-bare btn-sm";
+      use.textContent = form.dataset.draftUse;
+      use.addEventListener("click", () => {
+        write(form, waiting);
+        use.remove();
+      });
+      note.append(use);
+    }
     const drop = document.createElement("button");
     drop.type = "button";
     drop.className = "btn btn-bare btn-sm";
@@ -166,6 +186,12 @@
     note.append(drop);
     form.prepend(note);
   }
+
+  document.addEventListener("click", (event) => {
+    const forget = event.target instanceof Element && event.target.closest("[data-draft-forget]");
+    const form = forget && document.querySelector("form[data-draft-key]");
+    if (form) sessionStorage.removeItem(mine + form.dataset.draftKey);
+  });
 
   const all = (root) => root.querySelectorAll?.("form[data-draft-key]").forEach(watch);
   all(document);

@@ -15,7 +15,7 @@ from aftercare.models import IssuedSheet
 from sessions.actions import treatment
 from sessions.models import Appointment, TreatmentRecord
 from tests.clinic import Clinic
-from tests.sessions.test_treatment import answer_all, mix
+from tests.sessions.test_treatment import answer_all, mix, signed_plan
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def clinic() -> Clinic:
 
 @pytest.fixture
 def open_record(clinic: Clinic) -> TreatmentRecord:
-    session = clinic.signed_plan().planned_sessions.get(number=1)
+    session = signed_plan(clinic).planned_sessions.get(number=1)
     appointment = clinic.appointment(planned_session=session, status=Appointment.Status.ARRIVED)
     record = treatment.open_record(appointment=appointment, by=clinic.roca, now=timezone.now())
     answer_all(record, clinic)
@@ -154,3 +154,14 @@ def test_the_chart_tells_of_the_treatment_and_its_sheet(
     assert f"/records/{record.pk}/" in page
     client.force_login(clinic.marta)
     assert f"/records/{record.pk}/" not in client.get(f"/patients/{clinic.lea.pk}/").content.decode()
+
+
+def test_a_corrected_record_gives_no_sheet_any_more(record: TreatmentRecord, clinic: Clinic) -> None:
+    now = timezone.now()
+    new = treatment.correct_record(record=record, reason="Wrong side", by=clinic.amari, now=now)
+    with pytest.raises(actions.SheetError, match="version 2, once it is signed"):
+        issue(record, clinic)
+    treatment.sign_record(record=new, by=clinic.amari, now=now + timedelta(minutes=30))
+    with pytest.raises(actions.SheetError, match=r"Print the sheet of version 2\."):
+        issue(record, clinic)
+    assert issue(new, clinic).record_id == new.pk

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from protocols.engine import load, parse
+from protocols.engine import load, parse, parse_follow_up
 from protocols.engine.recheck import Edits, recheck
-from protocols.engine.watching import Seen, Standing, compare, covers, follow_up, speaking
+from protocols.engine.watching import Seen, Standing, compare, covers, speaking
 from tests.engine.test_laws import cases
 
 KNOWLEDGE = load(Path(__file__).parents[2] / "protocols" / "knowledge")
@@ -40,9 +40,21 @@ class Signed:
             {"course": 0, "number": n + 1, "date": (self.day + timedelta(days=14 * n)).isoformat()}
             for n in range(done)
         ]
-        progress = {"done": visits, "adverse_events": events}
-        state = follow_up(case, self.content, self.day, progress, KNOWLEDGE)
-        return list(compare(speaking(state, self.content, KNOWLEDGE, today), self.findings, ()).raised)
+        progress = {"done": visits, "adverse_events": list(events)}
+        names = ("concern", "modality", "technique", "cocktail", "volume_ml", "depth_mm")
+        courses = [
+            {"concerns": course["concerns"], "interval_days": course["interval_days"],
+             "sessions": [
+                 {"number": session["number"],
+                  "parts": [{n: part[n] for n in names if part.get(n) is not None} for part in session["parts"]]}
+                 for session in course["sessions"]
+             ]}
+            for course in self.content["courses"]
+        ]  # fmt: skip
+        signed = {"plan": {"signed_on": self.day.isoformat(), "courses": courses}}
+        state = parse_follow_up(case | signed | progress, KNOWLEDGE)
+        seen = speaking(state, list(enumerate(self.content["courses"])), KNOWLEDGE, today)
+        return list(compare(seen, self.findings, ()).raised)
 
 
 def file(name: str, **edits: Any) -> Signed:

@@ -9,10 +9,12 @@ from django.test import Client
 from django.utils import timezone
 
 from mesoclinic.audit.models import AuditEvent
+from patients.models import Patient
+from protocols.models import TreatmentPlan
 from sessions.actions import treatment
 from sessions.models import Appointment, Lot, SafetyCheck, TreatmentRecord
 from sessions.queries.treatment import questions_for, sign_obstacles
-from tests.clinic import PASSWORD, Clinic
+from tests.clinic import MADRID, PASSWORD, Clinic
 
 pytestmark = pytest.mark.django_db
 
@@ -22,9 +24,16 @@ def clinic() -> Clinic:
     return Clinic(today=timezone.localdate())
 
 
+def signed_plan(clinic: Clinic, patient: Patient | None = None) -> TreatmentPlan:
+    """A signed plan whose assessment names its concern, as every real one does: the rules of the day read it."""
+    plan = clinic.signed_plan(patient)
+    plan.assessment.concerns.create(indication="pigment", area="face", grade=2)
+    return plan
+
+
 @pytest.fixture
 def record(clinic: Clinic) -> TreatmentRecord:
-    plan = clinic.signed_plan()
+    plan = signed_plan(clinic)
     appointment = clinic.appointment(
         planned_session=plan.planned_sessions.get(number=1), status=Appointment.Status.ARRIVED
     )
@@ -87,12 +96,18 @@ def test_an_unasked_question_forbids_the_start(record: TreatmentRecord, clinic: 
         treatment.start_treatment(record=record, by=clinic.roca, now=timezone.now())
 
 
-def test_a_new_medicine_goes_on_only_with_a_written_decision(record: TreatmentRecord, clinic: Clinic) -> None:
-    answer_all(record, clinic, medicines="")
-    with pytest.raises(treatment.TreatmentError, match="decided"):
+def test_a_new_medicine_goes_on_only_with_a_physicians_written_decision(
+    record: TreatmentRecord, clinic: Clinic
+) -> None:
+    answer_all(record, clinic, medicines="Amoxicillin until yesterday; Dr. Amari said go on")
+    with pytest.raises(treatment.TreatmentError, match="A physician writes what was decided"):
         treatment.start_treatment(record=record, by=clinic.roca, now=timezone.now())
-    answer_all(record, clinic, medicines="Amoxicillin until yesterday; Dr. Amari: go on")
+    key = next(o.key for o in sign_obstacles(record) if o.level == "decide")
+    with pytest.raises(treatment.TreatmentError, match="Only a physician"):
+        treatment.decide(record=record, key=key, reason="Go on", by=clinic.roca, now=timezone.now())
+    treatment.decide(record=record, key=key, reason="No interaction", by=clinic.amari, now=timezone.now())
     assert treatment.start_treatment(record=record, by=clinic.roca, now=timezone.now()).started_at
+    assert AuditEvent.objects.get(type="treatment.decided").reason == "No interaction"
 
 
 def test_starting_notes_that_pregnancy_was_asked_today(record: TreatmentRecord, clinic: Clinic) -> None:
@@ -101,7 +116,7 @@ def test_starting_notes_that_pregnancy_was_asked_today(record: TreatmentRecord, 
     answer_all(record, clinic)
     treatment.start_treatment(record=record, by=clinic.roca, now=timezone.now())
     record.patient.refresh_from_db()
-    assert record.patient.pregnancy_asked_on == timezone.now().date()
+    assert record.patient.pregnancy_asked_on == timezone.now().astimezone(MADRID).date()
 
 
 def test_the_dose_follows_the_volume_drawn_and_above_the_limit_it_blocks(
@@ -178,9 +193,7 @@ def test_the_database_refuses_a_lot_that_must_not_be_given(
     )
     part = record.components.get(agent="saline")
     with pytest.raises(IntegrityError, match="expired or not released"), transaction.atomic():
-        treatment.save_record(
-            record=record, data={"components": {part.pk: {"lot": bad}}}, by=clinic.roca, now=timezone.now()
-        )
+        record.components.filter(pk=part.pk).update(lot=bad)
 
 
 class TestPage:
@@ -190,7 +203,9 @@ class TestPage:
         assert client.login(username=who, password=PASSWORD)
 
     def posted(self, record: TreatmentRecord, clinic: Clinic) -> dict[str, str]:
+        record.refresh_from_db()
         values = {"after-posted": "1", "pain_score": "3", "anaesthetic": "ice-vibration"}
+        values |= {"revision": str(record.revision), "page": "a" * 32}
         values |= {f"check-{code}": "clear" for code, *_rest in questions_for(record.patient)}
         for part in record.components.all():
             values[f"component-{part.pk}-lot"] = str(clinic.lots[part.agent].pk)
