@@ -11,6 +11,7 @@ from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
 from django.urls import reverse
 
+from mesoclinic.ui import formatting
 from patients import vocabulary
 from patients.models import Patient
 
@@ -20,6 +21,8 @@ _DATES = (
 )
 #: Similar names that are ranked at most.
 CANDIDATES = 600
+#: A medicine that ended longer ago leaves the banner.
+YEAR = 365
 #: A query longer than this is no name.
 MOST_CHARACTERS = 80
 
@@ -116,7 +119,19 @@ def patient_list(text: str) -> QuerySet[Patient] | list[Patient]:
 
 
 def _names(kind: str, codes: Iterable[str]) -> str:
-    return ", ".join(vocabulary.label(kind, code) for code in codes)
+    return ", ".join(vocabulary.label(kind, code) if kind else code for code in codes)
+
+
+def _medicine(row: Any, today: date) -> str:
+    """A medicine in the banner: what is taken, and what ended within a year, with its last day."""
+    name = vocabulary.label("medications", row.code)
+    if row.last_dose:
+        return (
+            f"{name} to {formatting.day(row.last_dose, today)}"
+            if (today - row.last_dose).days <= YEAR
+            else ""
+        )
+    return "" if row.current is False else name
 
 
 def _list_alert(
@@ -124,7 +139,7 @@ def _list_alert(
 ) -> dict[str, Any]:
     if codes:
         return {"level": "block" if grave else "warn", "label": label, "strong": _names(kind, codes[:2]),
-                "more": [vocabulary.label(kind, code) for code in codes[2:]]}  # fmt: skip
+                "more": [_names(kind, [code]) for code in codes[2:]]}  # fmt: skip
     if asked is None:
         return {"level": "warn", "label": label, "text": "not asked"}
     return {"level": "ok", "label": label, "text": "none known", "icon": "check"}
@@ -134,9 +149,7 @@ def banner(patient: Patient, today: date) -> dict[str, Any]:
     """What stands above every page of a patient: who it is and what endangers them. Three queries."""
     allergies = [row.substance for row in patient.allergies.standing()]
     conditions = [row.code for row in patient.conditions.standing()]
-    medicines = [
-        row.code for row in patient.medications.standing() if row.current is not False and not row.last_dose
-    ]
+    medicines = [words for row in patient.medications.standing() if (words := _medicine(row, today))]
     alerts = [_list_alert("Allergies", "allergens", allergies, patient.allergies_asked_on, grave=True)]
     if patient.sex == Patient.Sex.FEMALE:
         known = patient.pregnancy != Patient.Pregnancy.UNKNOWN
@@ -157,13 +170,11 @@ def banner(patient: Patient, today: date) -> dict[str, Any]:
     alerts.append(
         _list_alert("Conditions", "conditions", conditions, patient.conditions_asked_on, grave=False)
     )
-    alerts.append(
-        _list_alert("Medicines", "medications", medicines, patient.medications_asked_on, grave=False)
-    )
+    alerts.append(_list_alert("Medicines", "", medicines, patient.medications_asked_on, grave=False))
     return {
         "name": patient.full_name, "initials": patient.initials, "birth_date": patient.birth_date,
         "sex": patient.get_sex_display(), "record_number": patient.record_number, "weight_kg": patient.weight_kg,
-        "phototype": patient.phototype, "language": patient.language.upper(), "alerts": alerts,
+        "phototype": patient.phototype, "language": formatting.language_name(patient.language), "alerts": alerts,
         "url": reverse("patients:chart", args=[patient.pk]),
     }  # fmt: skip
 

@@ -1,6 +1,6 @@
 """What the upper apps hang into the chart: panels, buttons and lines of the timeline."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,10 @@ class TimelineEntry:
     text: str = ""
     url: str = ""
     clinical: bool = True
+    #: What was done part by part, each with whether it is there: `(True, "Checks")`.
+    parts: Sequence[tuple[bool, str]] = ()
+    #: More to read without leaving the chart, as (name, value).
+    details: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,11 @@ def chart(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "patient": patient, "banner": banner_for(request, patient), "clinical": clinical, "timeline": lines[:40],
             "panels": [{"template": template, **context} for template, context in panels],
-            "buttons": [button for buttons in chart_buttons for button in buttons(request, patient)],
+            "buttons": sorted(
+                (button for buttons in chart_buttons for button in buttons(request, patient)),
+                key=lambda button: button.primary,
+            ),
+            "health": health(patient) if clinical else [],
         },
     )  # fmt: skip
 
@@ -142,10 +146,19 @@ def _line(kind: str, fact: Any) -> str:
         else words[0].replace("-", " ")
     )
     if kind == "labs":
-        words.append(f"{fact.value.normalize():f} {fact.unit}")
-    for name in ("reaction", "severity", "status", "area"):
-        if getattr(fact, name, ""):
-            words.append(str(getattr(fact, name)).replace("-", " "))
+        words = [vocabulary.lab_words(fact.code, fact.value, fact.unit)]
+    for name, vocabulary_list in (
+        ("reaction", "reactions"),
+        ("severity", ""),
+        ("status", ""),
+        ("area", "areas"),
+    ):
+        code = str(getattr(fact, name, "") or "")
+        if code:
+            said = vocabulary.label(vocabulary_list, code) if vocabulary_list else code.replace("-", " ")
+            words.append(said[:1].lower() + said[1:])
+    if kind == "medications" and fact.current is False and not fact.last_dose:
+        words.append("no longer taken")
     return ", ".join(words)
 
 
@@ -153,18 +166,31 @@ _DAYS = (("since", "since"), ("cleared_on", "cleared"), ("started", "from"), ("l
          ("done_on", ""), ("taken_on", ""), ("on", ""), ("occurred_on", ""), ("healed_on", "healed"))  # fmt: skip
 
 
+def _fact_rows(patient: Patient, kind: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "pk": fact.pk, "text": _line(kind, fact),
+            "days": [(word, day) for name, word in _DAYS if (day := getattr(fact, name, None))],
+        }
+        for fact in getattr(patient, kind).standing()
+    ]  # fmt: skip
+
+
+def health(patient: Patient) -> list[dict[str, Any]]:
+    """The lists that decide what is safe, to read on the chart."""
+    return [
+        {"title": _KIND_WORDS[kind][0], "rows": _fact_rows(patient, kind),
+         "asked": getattr(patient, actions.KINDS[kind][1])}
+        for kind in ("allergies", "conditions", "medications", "procedures")
+    ]  # fmt: skip
+
+
 def fact_lists(patient: Patient) -> list[dict[str, Any]]:
     """Every coded list with its rows, its form and when it was asked for."""
     today = timezone.localdate()
     found = []
     for kind, (title, _vocabulary) in _KIND_WORDS.items():
-        rows = [
-            {
-                "pk": fact.pk, "text": _line(kind, fact),
-                "days": [(word, day) for name, word in _DAYS if (day := getattr(fact, name, None))],
-            }
-            for fact in getattr(patient, kind).standing()
-        ]  # fmt: skip
+        rows = _fact_rows(patient, kind)
         asked = getattr(patient, actions.KINDS[kind][1])
         form = FACT_FORMS[kind](today=today, auto_id=f"id_{kind}_%s")
         found.append({"kind": kind, "title": title, "rows": rows, "asked": asked, "form": form})
@@ -188,7 +214,7 @@ def _list_answer(
     if form is not None:
         shown["form"] = form
     context = {"list": shown, "patient": patient, "error": error, "banner": banner_for(request, patient)}
-    template = "patients/_list.html" if getattr(request, "htmx", False) else "patients/fact.html"
+    template = "patients/_list_answer.html" if getattr(request, "htmx", False) else "patients/fact.html"
     return render(request, template, context, status=422 if form is not None or error else 200)
 
 
@@ -198,11 +224,13 @@ def _kind(kind: str) -> str:
     return kind
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @require(Permission.PROFILE_EDIT)
 def fact_add(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
-    """Add a coded fact, or state that there is none."""
+    """Add a coded fact, or state that there is none. An address that was reloaded leads back to the profile."""
     patient, kind, today = get_object_or_404(Patient, pk=pk), _kind(kind), timezone.localdate()
+    if request.method == "GET":
+        return redirect("patients:profile", patient.pk)
     if request.POST.get("none") == "1":
         actions.asked_none(patient=patient, kind=kind, by=_user(request), today=today)
         return _list_answer(request, patient, kind)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import Permission, has_permission
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
-from sessions.models import Appointment, TreatmentRecord
+from sessions.models import Appointment, Message, TreatmentRecord
 from sessions.places import NoLocation, location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
 from sessions.queries.calendar import bounds
@@ -63,7 +63,15 @@ def coming(request: HttpRequest, patient: Patient) -> tuple[str, dict[str, Any]]
         .select_related("location", "practitioner__user", "room", "device", "planned_session")
         .order_by("starts_at")[:20]
     )
-    return ("sessions/_chart_panel.html", {"rows": rows}) if rows else None
+    waiting = [Message.State.DUE, Message.State.SENDING, Message.State.FAILED, Message.State.DEAD]
+    queued = list(
+        Message.objects.filter(patient=patient, state__in=waiting)
+        .select_related("location")
+        .order_by("send_at")[:12]
+    )
+    if not rows and not queued:
+        return None
+    return "sessions/_chart_panel.html", {"rows": rows, "messages": queued}
 
 
 def waiting_courses(_request: HttpRequest) -> int:

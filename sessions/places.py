@@ -1,5 +1,6 @@
 """The clinic's locations, and the one a person works at."""
 
+from django.db.models import Count
 from django.http import Http404, HttpRequest
 
 from mesoclinic.ui.registry import Place
@@ -10,10 +11,22 @@ class NoLocation(Http404):
     """The clinic has no location yet: the first steps are shown instead (sessions.setup.views.first_steps)."""
 
 
-def places(_request: HttpRequest) -> list[Place]:
-    """All locations, for the switcher in the top bar."""
+def places(request: HttpRequest) -> list[Place]:
+    """All locations, for the switcher in the top bar. `own` marks where this person works most days of the week."""
+    own = (
+        None
+        if request.session.get("place")
+        else (
+            Location.objects.filter(hours__practitioner__user=request.user.pk or 0)
+            .annotate(days=Count("hours"))
+            .order_by("-days", "pk")
+            .values_list("pk", flat=True)
+            .first()
+        )
+    )
     return [
-        {"id": row.pk, "name": row.short_name, "time_zone": row.time_zone} for row in Location.objects.all()
+        {"id": row.pk, "name": row.short_name, "time_zone": row.time_zone, "own": row.pk == own}
+        for row in Location.objects.all()
     ]
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.audit.models import AuditEvent
+from mesoclinic.audit.presenters import codes_named
 
 
 @require_GET
@@ -18,7 +19,10 @@ def trail(request: HttpRequest) -> HttpResponse:
     events = AuditEvent.objects.all()
     if text:
         events = events.filter(
-            Q(actor_name__icontains=text) | Q(type__icontains=text) | Q(target_label__icontains=text)
+            Q(actor_name__icontains=text)
+            | Q(type__icontains=text)
+            | Q(type__in=codes_named(text))
+            | Q(target_label__icontains=text)
         )
     page = Paginator(events, 50).get_page(request.GET.get("page"))
     return render(request, "ui/audit.html", {"page": page, "q": text})

@@ -19,6 +19,8 @@ class Place(TypedDict):
     name: str
     time_zone: str
     language: NotRequired[str]
+    #: The person works here: they start here.
+    own: NotRequired[bool]
 
 
 type Places = Callable[[HttpRequest], Sequence[Place]]

@@ -5,14 +5,26 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.utils import timezone
 
 from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
-from sessions.models import Absence, Appointment, Closure, Device, Location, Practitioner, Room, WorkingHours
+from sessions.models import (
+    Absence,
+    Appointment,
+    Closure,
+    Device,
+    Location,
+    Message,
+    Practitioner,
+    Room,
+    WorkingHours,
+)
 from sessions.scheduling import (
     CourseOption,
     Diary,
@@ -190,6 +202,82 @@ def options_for(
     return planned, find_course(visits, book, wish, start=start, now=now, before=before, count=count)
 
 
+def physician_of(plan: TreatmentPlan) -> int | None:
+    """The practitioner who signed the plan, if that person treats."""
+    return (
+        Practitioner.objects.filter(user=plan.signed_by_id or 0, user__is_active=True)
+        .values_list("pk", flat=True)
+        .first()
+    )
+
+
+def practitioners_at(location: Location, capability: str) -> dict[int, str]:
+    """Who works at the location and does that, by name."""
+    people = (
+        Practitioner.objects.filter(
+            hours__location=location, user__is_active=True, qualifications__contains=[capability]
+        )
+        .select_related("user")
+        .order_by("user__full_name", "pk")
+        .distinct()
+    )
+    return {person.pk: str(person) for person in people}
+
+
+def last_practitioner(patient: Patient, among: Iterable[int]) -> int | None:
+    """Whom the patient saw or will see last, if one of these."""
+    return (
+        Appointment.objects.filter(LIVE, patient=patient, practitioner__in=list(among))
+        .order_by("-starts_at")
+        .values_list("practitioner_id", flat=True)
+        .first()
+    )
+
+
+def acts_on(appointment: Appointment, *, may_treat: bool) -> frozenset[str]:
+    """States to which a visit may be taken by hand.
+
+    A treatment session begins and ends with its record: nobody puts it to *in treatment* or *done* without one.
+    """
+    acts = Appointment.ALLOWED.get(appointment.status, frozenset())
+    if appointment.kind == Appointment.Kind.SESSION:
+        acts -= {Appointment.Status.IN_TREATMENT, Appointment.Status.DONE}
+    else:
+        acts -= {Appointment.Status.IN_TREATMENT}
+    if appointment.status == Appointment.Status.IN_TREATMENT and not may_treat:
+        return frozenset()
+    return acts
+
+
+def window_of(appointment: Appointment) -> tuple[date, date, date] | None:
+    """Earliest, target and latest day of a session after the visit before; None where there is none before."""
+    planned = appointment.planned_session
+    if planned is None or planned.number == 1:
+        return None
+    before = (
+        Appointment.objects.filter(
+            LIVE, planned_session__plan=planned.plan_id, planned_session__course=planned.course,
+            planned_session__number=planned.number - 1,
+        )
+        .select_related("location")
+        .first()
+    )  # fmt: skip
+    if before is None:
+        return None
+    day = before.starts_at.astimezone(before.location.zone).date()
+    return tuple(
+        day + timedelta(days=n) for n in (planned.earliest_days, planned.target_days, planned.latest_days)
+    )  # type: ignore[return-value]
+
+
+def dates_of(plan: TreatmentPlan, course: int) -> dict[int, Appointment]:
+    """Standing visits of a course by session number."""
+    rows = Appointment.objects.filter(
+        LIVE, planned_session__plan=plan, planned_session__course=course
+    ).select_related("location", "planned_session", "practitioner__user", "room")
+    return {row.planned_session.number: row for row in rows if row.planned_session}
+
+
 def to_book(text: str = "") -> QuerySet[TreatmentPlan]:
     """Signed plans with sessions that nobody has booked, the longest waiting first."""
     taken = Appointment.objects.filter(LIVE, planned_session=OuterRef("pk"))
@@ -225,3 +313,67 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
     if text:
         rows = rows.filter(Q(patient__family_name__icontains=text) | Q(patient__given_name__icontains=text))
     return rows
+
+
+def course_lines(plans: Sequence[TreatmentPlan], today: date) -> list[dict[str, Any]]:
+    """Open courses as the list shows them: what, where, and until when the next visit must be. Two queries."""
+    keys = [plan.pk for plan in plans]
+    rows = PlannedSession.objects.filter(plan__in=keys).order_by("course", "number")
+    standing: dict[int, Appointment] = {
+        row.planned_session_id or 0: row
+        for row in Appointment.objects.filter(LIVE, planned_session__plan__in=keys).select_related("location")
+    }
+    sessions: dict[int, list[PlannedSession]] = defaultdict(list)
+    for row in rows:
+        sessions[row.plan_id].append(row)
+    found = []
+    for plan in plans:
+        waiting = [row for row in sessions[plan.pk] if row.pk not in standing]
+        booked = [row for row in sessions[plan.pk] if row.pk in standing]
+        places = {standing[row.pk].location.short_name for row in booked}
+        latest = _latest(waiting, booked, standing, plan)
+        found.append(
+            {
+                "plan": plan, "waiting": len(waiting), "planned": len(sessions[plan.pk]), "booked": len(booked),
+                "place": ", ".join(sorted(places)), "course": waiting[0].course if waiting else 0,
+                "minutes": waiting[0].duration_min if waiting else 0, "latest": latest,
+                "late": latest is not None and latest < today,
+                "soon": latest is not None and 0 <= (latest - today).days <= 7,
+            }
+        )  # fmt: skip
+    return found
+
+
+def _latest(
+    waiting: Sequence[PlannedSession],
+    booked: Sequence[PlannedSession],
+    standing: dict[int, Appointment],
+    plan: TreatmentPlan,
+) -> date | None:
+    """The last day on which the next open visit keeps its window."""
+    if not waiting:
+        return None
+    first = waiting[0]
+    before = [standing[row.pk] for row in booked if row.course == first.course and row.number < first.number]
+    if before:
+        visit = max(before, key=lambda row: row.starts_at)
+        return visit.starts_at.astimezone(visit.location.zone).date() + timedelta(days=first.latest_days)
+    start = first.not_before or (timezone.localtime(plan.signed_at).date() if plan.signed_at else None)
+    return start + timedelta(days=first.latest_days) if start else None
+
+
+def messages_by_need() -> QuerySet[Message]:
+    """Messages for the list: those that failed, then those that leave, the nearest first, then what has left."""
+    state = Message.State
+    waiting = [state.DUE, state.SENDING]
+    return (
+        Message.objects.select_related("patient", "location")
+        .annotate(
+            need=Case(
+                When(state__in=[state.DEAD, state.FAILED], then=Value(0)), When(state__in=waiting, then=Value(1)),
+                default=Value(2), output_field=IntegerField(),
+            ),
+            waits=Case(When(state__in=waiting, then=F("send_at")), default=None),
+        )
+        .order_by("need", F("waits").asc(nulls_last=True), "-send_at", "-pk")
+    )  # fmt: skip

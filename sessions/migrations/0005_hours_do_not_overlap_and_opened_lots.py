@@ -7,7 +7,7 @@ import sessions.models.places
 
 
 class Migration(migrations.Migration):
-    dependencies = [("treatment_sessions", "0002_signed_records_are_frozen")]
+    dependencies = [("treatment_sessions", "0004_frozen_parts_stay_and_lots_of_corrections")]
 
     operations = [
         migrations.AddField(

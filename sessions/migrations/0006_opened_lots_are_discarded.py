@@ -27,5 +27,5 @@ DROP FUNCTION mc_lot_not_discarded();
 
 
 class Migration(migrations.Migration):
-    dependencies = [("treatment_sessions", "0020_hours_do_not_overlap_and_opened_lots")]
+    dependencies = [("treatment_sessions", "0005_hours_do_not_overlap_and_opened_lots")]
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
