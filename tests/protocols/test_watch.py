@@ -293,8 +293,9 @@ def test_a_check_that_breaks_is_tried_again_and_then_told(
 def test_a_batch_costs_the_same_however_many_plans_it_has(
     clinic: Clinic, physician: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry, "history_sources", [])
+    # What the sessions app tells is asked one by one until it gives its batches; its own test counts those.
     monkeypatch.setattr(queries_watch, "history_sources", [])
+    monkeypatch.setattr(queries_watch, "course_sources", [])
     people = [clinic.patient("Eva", f"N{n}") for n in range(6)]
     for patient in people:
         signed_plan(physician, patient)
