@@ -132,7 +132,7 @@ def issue(
         number = int(cursor.fetchone()[0])
     local = now.astimezone(record.appointment.location.zone)
     content["issued"] = advice().texts[code]["issued"].format(
-        number=number, when=format_date(local.date(), "d MMM y", locale=code) + f", {local:%H:%M}", name=by.full_name
+        number=number, when=format_date(local.date(), "d MMM y", locale=code) + f"{advice().texts[code]['comma']}{local:%H:%M}", name=by.full_name
     )  # fmt: skip
     content["code"] = _page_code(number)
     html = render_html(content, large_print=large_print, paper=paper)

@@ -16,6 +16,7 @@ from patients.models import (
     Medication,
     Patient,
     Procedure,
+    Reaction,
     SunExposure,
 )  # fmt: skip
 from patients.registry import fact_listeners
@@ -28,6 +29,7 @@ KINDS: dict[str, tuple[type[ClinicalFact], str]] = {
     "procedures": (Procedure, "procedures_asked_on"),
     "labs": (LabValue, "labs_asked_on"),
     "sun": (SunExposure, "sun_asked_on"),
+    "reactions": (Reaction, "reactions_asked_on"),
 }
 
 

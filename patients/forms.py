@@ -11,7 +11,16 @@ from django.core.exceptions import ValidationError
 from mesoclinic.ui import formatting, typed
 from mesoclinic.ui.forms import CodeSearch, Col, DateInput, PickWidget, UnitInput, grid_helper
 from patients import vocabulary
-from patients.models import Allergy, Condition, LabValue, Medication, Patient, Procedure, SunExposure
+from patients.models import (
+    Allergy,
+    Condition,
+    LabValue,
+    Medication,
+    Patient,
+    Procedure,
+    Reaction,
+    SunExposure,
+)
 
 #: Below this age a guardian consents (clinical reference, rule on minors).
 ADULT = 18
@@ -318,6 +327,23 @@ class SunForm(_FactForm):
         widgets = {"on": DateInput, "healed_on": DateInput}
 
 
+class ReactionForm(_FactForm):
+    columns = (("event", 4), ("grade", 2), ("agent", 3), ("area", 3), ("occurred_on", 3))
+    past_days = ("occurred_on",)
+    event = forms.ChoiceField(label="Reaction", choices=lambda: _codes("adverse_events"), widget=CodeSearch)
+    grade = forms.TypedChoiceField(
+        label="Grade", coerce=int, choices=[(1, "1 mild"), (2, "2 moderate"), (3, "3 severe"), (4, "4 life-threatening")]
+    )  # fmt: skip
+    agent = forms.ChoiceField(
+        label="Agent held responsible", required=False, choices=lambda: [("", "Not known"), *vocabulary.choices("agents")]
+    )  # fmt: skip
+
+    class Meta:
+        model = Reaction
+        fields = ("event", "grade", "agent", "area", "occurred_on")
+        widgets = {"occurred_on": DateInput}
+
+
 FACT_FORMS: dict[str, type[_FactForm]] = {
     "allergies": AllergyForm,
     "conditions": ConditionForm,
@@ -325,4 +351,5 @@ FACT_FORMS: dict[str, type[_FactForm]] = {
     "procedures": ProcedureForm,
     "labs": LabForm,
     "sun": SunForm,
+    "reactions": ReactionForm,
 }

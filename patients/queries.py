@@ -241,6 +241,9 @@ def case_facts(patient: Patient) -> dict[str, Any]:
             "code": "code", "area": "area", "done_on": "date", "count": "count"}),
         "labs": (patient.labs_asked_on, {
             "code": "code", "value": "value", "unit": "unit", "taken_on": "date"}),
+        "reactions": (patient.reactions_asked_on, patient.reactions, {
+            "event": "event", "grade": "grade", "agent": "agent", "area": "area", "occurred_on": "date",
+            "detail": "detail"}),
     }  # fmt: skip
     for name, (asked, names) in lists.items():
         rows = _rows(_standing(patient, name), names)

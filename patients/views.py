@@ -26,6 +26,7 @@ _KIND_WORDS = {
     "procedures": ("Earlier procedures", "procedures"),
     "labs": ("Laboratory", "labs"),
     "sun": ("Sun", ""),
+    "reactions": ("Reactions to earlier treatments", "adverse_events"),
 }
 
 
@@ -139,18 +140,22 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
 
 
 def _line(kind: str, fact: Any) -> str:
-    words = [str(getattr(fact, "code", "") or getattr(fact, "substance", "") or getattr(fact, "kind", ""))]
+    code = next((v for n in ("code", "substance", "kind", "event") if (v := getattr(fact, n, ""))), "")
+    words = [str(code)]
     words[0] = (
         vocabulary.label(_KIND_WORDS[kind][1], words[0])
         if _KIND_WORDS[kind][1]
         else words[0].replace("-", " ")
     )
+    if kind == "reactions":
+        words.append(f"grade {fact.grade}")
     if kind == "labs":
         words = [vocabulary.lab_words(fact.code, fact.value, fact.unit)]
     for name, vocabulary_list in (
         ("reaction", "reactions"),
         ("severity", ""),
         ("status", ""),
+        ("agent", "agents"),
         ("area", "areas"),
     ):
         code = str(getattr(fact, name, "") or "")

@@ -18,11 +18,15 @@ class ProtocolsConfig(AppConfig):
             timeline_sources,
         )
         from protocols import chart, chart_watch
+        from protocols.queries_replan import reactions_in_courses, reactions_of
+        from protocols.registry import history_batches, history_sources
 
         timeline_sources.append(chart.history)
         chart_buttons.append(chart.buttons)
         chart_panels.append(chart.plans)
         nav_counts["tasks"] = chart.waiting_drafts
+        history_sources.append(reactions_in_courses)
+        history_batches[reactions_in_courses] = reactions_of
         nav_counts["alerts"] = chart_watch.waiting_alerts
         nav_counts["visits-on-hold"] = chart_watch.held_visits
         banner_notes.append(chart_watch.notes)

@@ -1,11 +1,12 @@
 """Reads of a course under way: the plan so far as the engine's input, and what a new version changes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
+from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.difference import Difference, difference, where_words
 from protocols.models import AdverseEvent, Review, TreatmentPlan
@@ -161,3 +162,22 @@ def row_of(review: Review, baseline: Any) -> dict[str, Any]:
 def events_of(plan: TreatmentPlan) -> Iterable[AdverseEvent]:
     """Adverse events of all versions of the course, the newest first."""
     return AdverseEvent.objects.filter(plan__in=series_of(plan)).select_related("by")
+
+
+def _reaction(event: AdverseEvent) -> dict[str, Any]:
+    row: dict[str, Any] = {"event": event.event, "grade": event.grade, "date": event.onset.isoformat()}
+    return row | {name: value for name in ("agent", "area") if (value := getattr(event, name))}
+
+
+def reactions_in_courses(patient: Patient) -> dict[str, list[dict[str, Any]]]:
+    """Adverse events of all courses of a patient, as the rules read them. One query."""
+    return {"reactions": [_reaction(event) for event in AdverseEvent.objects.filter(plan__patient=patient)]}
+
+
+def reactions_of(patient_ids: Sequence[int]) -> dict[int, dict[str, list[dict[str, Any]]]]:
+    """The same for many patients, still one query."""
+    found: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    events = AdverseEvent.objects.filter(plan__patient__in=patient_ids)
+    for event in events.annotate(of_patient=F("plan__patient")):
+        found.setdefault(event.of_patient, {"reactions": []})["reactions"].append(_reaction(event))
+    return found

@@ -151,7 +151,8 @@ def elapsed(start: datetime, hours: int) -> datetime:
 def _when(day: datetime, language: str, *, whole_day: bool) -> str:
     if whole_day:
         return format_date(day.date(), "EEE d MMM y", locale=language)
-    return format_datetime(day, "EEE d MMM, HH:mm", tzinfo=day.tzinfo, locale=language)
+    comma = "،" if language == "ar" else ","
+    return format_datetime(day, f"EEE d MMM{comma} HH:mm", tzinfo=day.tzinfo, locale=language)
 
 
 def _picked(rows: list[Mapping[str, Any]], facts: Facts, words: Mapping[str, str], prefix: str) -> list[str]:

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 _LISTS = {
     "allergies": _("Allergies"), "conditions": _("Conditions"), "medications": _("Medicines"),
-    "procedures": _("Earlier procedures"), "labs": _("Laboratory values"), "sun": _("Sun"),
+    "procedures": _("Earlier procedures"), "labs": _("Laboratory values"), "sun": _("Sun"), "reactions": _("Reactions to earlier treatments"),
 }  # fmt: skip
 
 ACTS: dict[str, Any] = {

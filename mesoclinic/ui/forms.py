@@ -244,11 +244,9 @@ _SENTENCES: dict[str, Any] = {
 
 def _is_stock(field: forms.Field, error: ValidationError) -> bool:
     """Whether the text is Django's own: a form's own sentence is never replaced."""
-    message: Any = error.message
-    if hasattr(message, "_proxy____args"):
-        return bool(_STOCK.match(str(message._proxy____args[0])))
     with translation.override("en"):
-        return bool(_STOCK.match(str(message)))
+        # A lazy text is translated only now, so that this asks what Django says in its own language.
+        return bool(_STOCK.match(str(error.message)))
 
 
 def errors_of(field: forms.BoundField) -> list[str]:

@@ -174,7 +174,8 @@ def _case_data(data: Mapping[str, Any], knowledge: Knowledge) -> dict[str, Any]:
     for row in data.get("adverse_events", ()):
         reaction = {"event": row["event"], "grade": row["grade"], "date": row["onset"]}
         reaction |= {name: row[name] for name in ("agent", "area") if name in row}
-        patient["reactions"] = [*patient.get("reactions", []), reaction]
+        known = patient.get("reactions", [])
+        patient["reactions"] = known if reaction in known else [*known, reaction]
         for effect in knowledge.adverse_events[row["event"]]["effects"]:
             if effect["do"] == "condition":
                 condition = {"code": effect["code"], "status": "past", "date": row["onset"]}

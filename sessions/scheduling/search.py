@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from zoneinfo import ZoneInfo
 
 from sessions.scheduling.hours import Span
@@ -289,6 +289,7 @@ def find_course(
                 ends.append((chain.cost + abs(gap - first.target) * DAY, staff.key, day, staff))
     ends.sort(key=lambda end: (end[0], end[1] != preferences.favourite, end[2], end[1]))
 
+    @cache
     def course(at: int) -> CourseOption:
         cost, key, day, _staff = ends[at]
         return _unrolled(visits, *tables[key], day, base, cost)
@@ -326,21 +327,24 @@ def _different(
     def far(at: int) -> bool:
         return all(abs((ends[at][2] - ends[other][2]).days) >= APART for other in taken)
 
-    def take(fits: Callable[[int], bool], most: int) -> None:
+    def take(fits: Callable[[int], bool], most: int, *, unwished: bool) -> None:
         for at in range(1, len(ends)):
             if len(options) >= min(most, count):
                 return
             if at not in taken and fits(at):
                 option = course(at)
-                if all(_other_days(option, other, zone) for other in options):
+                wished = unwished or option.misses <= options[0].misses
+                if wished and all(_other_days(option, other, zone) for other in options):
                     taken.append(at)
                     options.append(option)
 
-    if favourite is not None and ends[0][1] != favourite:
-        take(lambda at: ends[at][1] == favourite, 2)
-    take(lambda _at: True, 2)
-    take(far, count)
-    take(lambda _at: True, count)
+    # A day that nobody asked for comes only after every course inside the wishes.
+    for unwished in (False, True):
+        if favourite is not None and ends[0][1] != favourite:
+            take(lambda at: ends[at][1] == favourite, 2, unwished=unwished)
+        take(lambda _at: True, 2, unwished=unwished)
+        take(far, count, unwished=unwished)
+        take(lambda _at: True, count, unwished=unwished)
     for alike in (
         lambda at, other: ends[at][2] == ends[other][2],
         lambda at, other: ends[at][1:3] == ends[other][1:3],

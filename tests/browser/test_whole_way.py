@@ -244,7 +244,7 @@ def test_from_a_new_patient_to_the_printed_sheet(person: Any, celery_worker_proc
     desk.go("/calendar/?view=list")
     desk.accessible()
     desk.page.get_by_role("button", name="Check in").first.click()
-    expect(desk.page.locator(".st--arrived").first).to_be_visible()
+    expect(desk.page.locator(".daylist .st--arrived")).to_be_visible()
 
     plan = assess_and_sign(amari, patient)
 

@@ -83,6 +83,13 @@ def test_one_option_has_another_weekday_and_one_starts_a_week_later() -> None:
     assert (local_days(later)[0] - local_days(best)[0]).days >= APART
 
 
+def test_every_option_keeps_the_wishes_while_such_courses_exist() -> None:
+    wide = staff(1, [(day, time(9), time(20)) for day in range(1, 6)])
+    options = find(visits(4), diary(wide), Preferences(weekdays=frozenset({2, 4}), time_from=time(17)))
+    assert [option.misses for option in options] == [0, 0, 0]
+    assert len({local_days(option)[0] for option in options}) == 3
+
+
 def test_another_practitioner_on_the_same_dates_is_offered_only_when_no_other_dates_exist() -> None:
     rows = [Visit(1, 1, 0, 0, 0, 30, "injection"), Visit(2, 2, 14, 14, 14, 30, "injection")]
     options = find(rows, diary(staff(1), staff(2)))
