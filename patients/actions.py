@@ -41,6 +41,7 @@ WORDS = {
     "procedures": ("Procedure", "procedures"),
     "labs": ("Lab value", "labs"),
     "sun": ("Sun", ""),
+    "reactions": ("Reaction", "adverse_events"),
 }
 #: Fields of a patient that no clinical rule reads.
 CONTACT = frozenset(

@@ -199,7 +199,7 @@ def _rows(rows: Iterable[Any], names: dict[str, str]) -> list[dict[str, Any]]:
 
 
 #: The lists of coded facts that a case reads.
-FACT_LISTS = ("allergies", "conditions", "medications", "procedures", "labs", "sun")
+FACT_LISTS = ("allergies", "conditions", "medications", "procedures", "labs", "reactions", "sun")
 
 
 def _standing(patient: Patient, name: str) -> Iterable[Any]:
@@ -241,7 +241,7 @@ def case_facts(patient: Patient) -> dict[str, Any]:
             "code": "code", "area": "area", "done_on": "date", "count": "count"}),
         "labs": (patient.labs_asked_on, {
             "code": "code", "value": "value", "unit": "unit", "taken_on": "date"}),
-        "reactions": (patient.reactions_asked_on, patient.reactions, {
+        "reactions": (patient.reactions_asked_on, {
             "event": "event", "grade": "grade", "agent": "agent", "area": "area", "occurred_on": "date",
             "detail": "detail"}),
     }  # fmt: skip

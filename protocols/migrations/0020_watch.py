@@ -75,7 +75,7 @@ BEGIN
   RETURN NEW;
 END $$;
 """
-FACTS = ("allergy", "condition", "medication", "procedure", "labvalue", "sunexposure")
+FACTS = ("allergy", "condition", "medication", "procedure", "labvalue", "sunexposure", "reaction")
 TRIGGERS = (
     "".join(
         f"CREATE TRIGGER standing_watch AFTER INSERT OR UPDATE OR DELETE ON patients_{name}"
@@ -113,7 +113,7 @@ DROP FUNCTION mc_request_recheck(bigint, text, integer);
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("patients", "0002_initial"),
+        ("patients", "0003_reactions_to_earlier_treatments"),
         ("protocols", "0004_courses_under_way_are_guarded"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
