@@ -233,6 +233,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "mesoclinic.services.tasks.heartbeat", "schedule": 10.0},
     "deliver-due-messages": {"task": "sessions.tasks.deliver_due_messages", "schedule": 15.0},
+    # A beat that no worker took in time is stale: the next one does the same.
+    "watch-plans": {"task": "protocols.tasks.watch_plans", "schedule": 5.0, "options": {"expires": 5}},
 }
 
 # "mailbox" keeps each message readable on a page of the clinic; "smtp" sends it through the SMTP server below.

@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
+from patients import vocabulary
 from patients.models import (
     Allergy,
     ClinicalFact,
@@ -19,6 +20,7 @@ from patients.models import (
     Reaction,
     SunExposure,
 )  # fmt: skip
+from patients.registry import fact_listeners
 
 #: Kind of fact in addresses and forms -> its model and the field that says when it was asked for.
 KINDS: dict[str, tuple[type[ClinicalFact], str]] = {
@@ -30,6 +32,22 @@ KINDS: dict[str, tuple[type[ClinicalFact], str]] = {
     "sun": (SunExposure, "sun_asked_on"),
     "reactions": (Reaction, "reactions_asked_on"),
 }
+
+
+#: Kind of fact -> its name in the singular and the list of the vocabulary that has its codes.
+WORDS = {
+    "allergies": ("Allergy", "allergens"),
+    "conditions": ("Condition", "conditions"),
+    "medications": ("Medicine", "medications"),
+    "procedures": ("Procedure", "procedures"),
+    "labs": ("Lab value", "labs"),
+    "sun": ("Sun", ""),
+    "reactions": ("Reaction", "adverse_events"),
+}
+#: Fields of a patient that no clinical rule reads.
+CONTACT = frozenset(
+    {"given_name", "family_name", "phone", "phone_other", "email", "language", "channel", "consent_messages", "note"}
+)  # fmt: skip
 
 
 class PatientError(Exception):
@@ -55,6 +73,18 @@ def _with_visible_names(values: dict[str, Any]) -> dict[str, Any]:
     if not all(names.values()):
         raise PatientError("A name needs at least one letter that can be seen.")
     return values | names
+
+
+def _tell(patient_id: int, cause: str) -> None:
+    """Let the apps above know, inside the transaction of the change."""
+    for listener in fact_listeners:
+        listener(patient_id, cause)
+
+
+def _named(kind: str, fact: ClinicalFact) -> str:
+    """`Allergy, Lidocaine`."""
+    word, codes = WORDS[kind]
+    return f"{word}, {vocabulary.label(codes, str(fact)) if codes else fact}"
 
 
 @transaction.atomic
@@ -87,6 +117,9 @@ def update(*, patient: Patient, by: User, version: int, what: str, **values: Any
             type=f"patient.{what}", target=current, by=by, patient_id=current.pk,
             old=_plain({name: old[name] for name in changed}), new=_plain(changed),
         )  # fmt: skip
+        clinical = [name.replace("_", " ") for name in changed if name not in CONTACT]
+        if clinical:
+            _tell(current.pk, f"Profile changed: {', '.join(clinical)}")
     return current
 
 
@@ -101,6 +134,7 @@ def add_fact(*, patient: Patient, kind: str, by: User, today: date, **values: An
         raise PatientError("This stands in the list already.") from error
     Patient.objects.filter(pk=patient.pk).update(**{asked: today})
     record(type=f"{kind}.added", target=fact, by=by, patient_id=patient.pk, new=_plain(values))
+    _tell(patient.pk, f"{_named(kind, fact)}: added")
     return fact
 
 
@@ -120,6 +154,8 @@ def retract_fact(*, fact: ClinicalFact, by: User, now: datetime, reason: str) ->
         patient_id=getattr(fact, "patient_id", None),
         reason=reason.strip()[:300],
     )
+    kind = next(name for name, (model, _asked) in KINDS.items() if isinstance(fact, model))
+    _tell(fact.patient_id, f"{_named(kind, fact)}: taken back")  # type: ignore[attr-defined]
 
 
 @transaction.atomic
@@ -134,3 +170,4 @@ def asked_none(*, patient: Patient, kind: str, by: User, today: date) -> None:
         patient_id=patient.pk,
         new={"asked_on": today.isoformat()},
     )
+    _tell(patient.pk, f"{WORDS[kind][0]}: asked")

@@ -217,6 +217,19 @@ def _rows(rows: Iterable[Any], names: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
+#: The lists of coded facts that a case reads.
+FACT_LISTS = ("allergies", "conditions", "medications", "procedures", "labs", "reactions", "sun")
+
+
+def _standing(patient: Patient, name: str) -> Iterable[Any]:
+    """Facts that stand, in their model's order: from what was prefetched (for many patients at once), else asked for."""
+    ahead = getattr(patient, "_prefetched_objects_cache", {})
+    if name in ahead:
+        return [row for row in ahead[name] if row.retracted_at is None]
+    standing: QuerySet[Any] = getattr(patient, name).standing()
+    return standing
+
+
 def case_facts(patient: Patient) -> dict[str, Any]:
     """The `patient` of a case file (case.schema.json). A fact that nobody asked for is absent, never "no"."""
     facts: dict[str, Any] = {"birth_date": _plain(patient.birth_date), "sex": patient.sex}
@@ -233,29 +246,29 @@ def case_facts(patient: Patient) -> dict[str, Any]:
         facts["blood_pressure"] = {"systolic": patient.systolic, "diastolic": patient.diastolic}
     facts["consent"] = patient.consent_signed_on is not None
     facts["baseline_photos"] = patient.baseline_photos_on is not None
-    lists: dict[str, tuple[date | None, Any, dict[str, str]]] = {
-        "allergies": (patient.allergies_asked_on, patient.allergies, {
+    lists: dict[str, tuple[date | None, dict[str, str]]] = {
+        "allergies": (patient.allergies_asked_on, {
             "substance": "substance", "reaction": "reaction", "severity": "severity", "verified": "verified",
             "occurred_on": "date", "detail": "detail"}),
-        "conditions": (patient.conditions_asked_on, patient.conditions, {
+        "conditions": (patient.conditions_asked_on, {
             "code": "code", "status": "status", "since": "date", "cleared_on": "cleared_on", "area": "area",
             "controlled": "controlled", "detail": "detail"}),
-        "medications": (patient.medications_asked_on, patient.medications, {
+        "medications": (patient.medications_asked_on, {
             "code": "code", "current": "current", "prescribed": "prescribed", "started": "started",
             "last_dose": "last_dose", "dose_mg_per_day": "dose_mg_per_day", "area": "area"}),
-        "procedures": (patient.procedures_asked_on, patient.procedures, {
+        "procedures": (patient.procedures_asked_on, {
             "code": "code", "area": "area", "done_on": "date", "count": "count"}),
-        "labs": (patient.labs_asked_on, patient.labs, {
+        "labs": (patient.labs_asked_on, {
             "code": "code", "value": "value", "unit": "unit", "taken_on": "date"}),
-        "reactions": (patient.reactions_asked_on, patient.reactions, {
+        "reactions": (patient.reactions_asked_on, {
             "event": "event", "grade": "grade", "agent": "agent", "area": "area", "occurred_on": "date",
             "detail": "detail"}),
     }  # fmt: skip
-    for name, (asked, manager, names) in lists.items():
-        rows = _rows(manager.standing(), names)
+    for name, (asked, names) in lists.items():
+        rows = _rows(_standing(patient, name), names)
         if rows or asked is not None:
             facts[name] = rows
-    sun = list(patient.sun.standing())
+    sun = list(_standing(patient, "sun"))
     if sun or patient.sun_asked_on is not None:
         exposed = [row for row in sun if row.kind != "sunburn"]
         burnt = [row for row in sun if row.kind == "sunburn"]

@@ -41,6 +41,26 @@ type Buttons = Callable[[HttpRequest, Patient], Iterable[Button]]
 #: A panel: (template, context), or None when it has nothing to show this person.
 type Panel = Callable[[HttpRequest, Patient], tuple[str, dict[str, Any]] | None]
 
+
+@dataclass(frozen=True, slots=True)
+class BannerNote:
+    """One line under a patient's banner: level (`block`, `warn`, `info`), text, and where it leads.
+
+    `word` stands first, in place of the level's own word.
+    """
+
+    level: str
+    text: str
+    url: str = ""
+    word: str = ""
+
+
+type Notes = Callable[[HttpRequest, Patient], Iterable[BannerNote]]
+#: Called inside the transaction of a change of clinical facts, with the patient's key and the cause in words.
+type FactListener = Callable[[int, str], None]
+
 timeline_sources: list[Source] = []
 chart_buttons: list[Buttons] = []
 chart_panels: list[Panel] = []
+banner_notes: list[Notes] = []
+fact_listeners: list[FactListener] = []

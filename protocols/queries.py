@@ -1,7 +1,7 @@
 """Reads: the case of an assessment, a plan ready for the page, the physician's open work."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -29,11 +29,20 @@ def concern_dict(concern: Concern) -> dict[str, Any]:
     return row | concern.details
 
 
-def case_of(assessment: Assessment, today: date) -> dict[str, Any]:
-    """The case file of an assessment with the patient's facts as they stand now (case.schema.json)."""
+def case_of(
+    assessment: Assessment,
+    today: date,
+    histories: Sequence[Mapping[str, list[dict[str, Any]]]] | None = None,
+) -> dict[str, Any]:
+    """The case file of an assessment with the patient's facts as they stand now (case.schema.json).
+
+    `histories`: what the history sources say, where it was asked for many patients at once.
+    """
     patient = case_facts(assessment.patient)
-    for source in history_sources:
-        for name, rows in source(assessment.patient).items():
+    if histories is None:
+        histories = [source(assessment.patient) for source in history_sources]
+    for history in histories:
+        for name, rows in history.items():
             if rows:
                 patient[name] = [*patient.get(name, []), *rows]
     if assessment.events:

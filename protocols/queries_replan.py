@@ -1,10 +1,10 @@
 """Reads of a course under way: the plan so far as the engine's input, and what a new version changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from patients.models import Patient
 from protocols.catalogue import knowledge
@@ -49,7 +49,23 @@ def signed_courses(plan: TreatmentPlan) -> dict[int, dict[str, Any]]:
 
 def follow_up_of(plan: TreatmentPlan, today: date) -> dict[str, Any]:
     """The engine's input for going on with a signed plan, with the facts of now."""
-    case = case_of(plan.assessment, today)
+    return follow_up_from(
+        plan,
+        case_of(plan.assessment, today),
+        Review.objects.filter(plan__in=series_of(plan)),
+        AdverseEvent.objects.filter(plan__in=series_of(plan)),
+        [source(plan) for source in course_sources],
+    )
+
+
+def follow_up_from(
+    plan: TreatmentPlan,
+    case: dict[str, Any],
+    reviews: Iterable[Review],
+    events: Iterable[AdverseEvent],
+    told: Iterable[Mapping[str, list[dict[str, Any]]]],
+) -> dict[str, Any]:
+    """The same from what was read before: reviews and events of all versions, and what the course sources told."""
     # The day the course was signed first decides nothing; the version in force does.
     assert plan.signed_at is not None
     signed_on = plan.signed_at.date().isoformat()
@@ -59,11 +75,11 @@ def follow_up_of(plan: TreatmentPlan, today: date) -> dict[str, Any]:
         "plan": {"signed_on": signed_on, "courses": list(courses.values())},
         "done": [],
         "missed": [],
-        "scores": [_score(review) for review in Review.objects.filter(plan__in=series_of(plan))],
-        "adverse_events": [_event(row) for row in AdverseEvent.objects.filter(plan__in=series_of(plan))],
+        "scores": [_score(review) for review in reviews],
+        "adverse_events": [_event(row) for row in events],
     }
-    for source in course_sources:
-        for name, rows in source(plan).items():
+    for source in told:
+        for name, rows in source.items():
             kept = [row | {"course": places[row["course"]]} for row in rows if row["course"] in places]
             found[name] = [*found[name], *kept]
     return found
@@ -148,11 +164,20 @@ def events_of(plan: TreatmentPlan) -> Iterable[AdverseEvent]:
     return AdverseEvent.objects.filter(plan__in=series_of(plan)).select_related("by")
 
 
+def _reaction(event: AdverseEvent) -> dict[str, Any]:
+    row: dict[str, Any] = {"event": event.event, "grade": event.grade, "date": event.onset.isoformat()}
+    return row | {name: value for name in ("agent", "area") if (value := getattr(event, name))}
+
+
 def reactions_in_courses(patient: Patient) -> dict[str, list[dict[str, Any]]]:
     """Adverse events of all courses of a patient, as the rules read them. One query."""
-    rows = []
-    for event in AdverseEvent.objects.filter(plan__patient=patient):
-        row: dict[str, Any] = {"event": event.event, "grade": event.grade, "date": event.onset.isoformat()}
-        row |= {name: value for name in ("agent", "area") if (value := getattr(event, name))}
-        rows.append(row)
-    return {"reactions": rows}
+    return {"reactions": [_reaction(event) for event in AdverseEvent.objects.filter(plan__patient=patient)]}
+
+
+def reactions_of(patient_ids: Sequence[int]) -> dict[int, dict[str, list[dict[str, Any]]]]:
+    """The same for many patients, still one query."""
+    found: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    events = AdverseEvent.objects.filter(plan__patient__in=patient_ids)
+    for event in events.annotate(of_patient=F("plan__patient")):
+        found.setdefault(event.of_patient, {"reactions": []})["reactions"].append(_reaction(event))
+    return found

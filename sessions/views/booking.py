@@ -359,7 +359,9 @@ class SingleForm(forms.Form):
         initial=30,
     )
     day = forms.DateField(label="From day", widget=DateInput)
-    practitioner = forms.TypedChoiceField(label="Practitioner", coerce=row_id, required=False, empty_value=None)
+    practitioner = forms.TypedChoiceField(
+        label="Practitioner", coerce=row_id, required=False, empty_value=None
+    )
 
     def __init__(self, *args: Any, practitioners: dict[int, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
