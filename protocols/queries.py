@@ -10,7 +10,8 @@ from django.db.models import Count, Q, QuerySet
 
 from patients.models import Patient
 from patients.queries import case_facts
-from protocols.catalogue import knowledge
+from protocols.catalogue import in_house, knowledge, knowledge_signed
+from protocols.engine import Formulary, Knowledge
 from protocols.engine.recheck import Edits, Rechecked, recheck, target_dates
 from protocols.engine.scales import ScaleResult, score
 from protocols.models import Assessment, Concern, TreatmentPlan
@@ -78,8 +79,20 @@ def rechecked(case: Mapping[str, Any], edits: Mapping[str, Any], today: date) ->
     """Run the engine over a stored case with the physician's edits. Raises CaseFaults, EditFault."""
     from protocols.engine import parse
 
-    known = knowledge()
+    known = knowledge().stocked(in_house())
     return recheck(parse(dict(case), known.schema), known, today, Edits.from_dict(edits))
+
+
+def rechecked_as_signed(plan: TreatmentPlan) -> Rechecked:
+    """A plan laid out again by the knowledge and the formulary that it was made with."""
+    from protocols.engine import parse
+
+    known = knowledge_signed(plan.knowledge_version, plan.knowledge_sha256)
+    held = plan.content.get("formulary")
+    if held:
+        known = known.stocked(Formulary(frozenset(held["agents"]), frozenset(held["modalities"])))
+    edits = Edits.from_dict(plan.content.get("edits", {}))
+    return recheck(parse(dict(plan.case), known.schema), known, date.fromisoformat(plan.case["today"]), edits)
 
 
 def answered(plan: TreatmentPlan) -> dict[str, Any]:
@@ -144,8 +157,8 @@ def _part_rows(
 
 
 def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
-    """All that the plan page shows, from the stored content: no engine run, two queries."""
-    known = knowledge()
+    """All that the plan page shows, from the stored content: no engine run, in the words of its own knowledge."""
+    known = knowledge_signed(plan.knowledge_version, plan.knowledge_sha256)
     answers = answered(plan)
     content = plan.content
     limits = content.get("limits", [])
@@ -178,7 +191,7 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
             | {
                 "index": index,
                 "sessions": sessions,
-                "cocktails": [{"code": code, "label": cocktail_words(code)} for code in cocktails],
+                "cocktails": [{"code": code, "label": cocktail_words(code, known)} for code in cocktails],
                 "first": first,
                 "worst": worst,
                 "limits": [row for row in own if row["session"] == worst],
@@ -215,10 +228,12 @@ def _sum(rows: list[str]) -> str:
     return format(total.quantize(Decimal("0.1")), "f")
 
 
-def cocktail_words(code: str) -> str:
-    """The composition of a cocktail in one line."""
-    known = knowledge()
-    row = known.cocktails[code]
+def cocktail_words(code: str, known: Knowledge | None = None) -> str:
+    """The composition of a cocktail in one line; a code that the knowledge does not have stands for itself."""
+    known = known or knowledge()
+    row = known.cocktails.get(code)
+    if row is None:
+        return code
     return ", ".join(
         known.label(p["agent"]) + (f" {p['mg_per_ml']} mg/mL" if p["mg_per_ml"] else "")
         for p in row["components"]

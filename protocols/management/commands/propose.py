@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from protocols import cli
-from protocols.catalogue import knowledge
-from protocols.engine import CaseFaults
+from protocols.catalogue import in_house, knowledge, shipped
+from protocols.engine import CaseFaults, KnowledgeError
 
 
 class Command(BaseCommand):
@@ -23,11 +23,19 @@ class Command(BaseCommand):
         parser.add_argument("case", nargs="?", help="CASE.json, or - for standard input")
         parser.add_argument("--format", choices=["json", "text"], default="json")
         parser.add_argument("--lines", action="store_true", help="each input line is a case")
+        parser.add_argument(
+            "--clinic",
+            action="store_true",
+            help="with the clinic's published version instead of the shipped one",
+        )
         parser.add_argument("--vocabulary", action="store_true", help="list every accepted code")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Answer on standard output; faults go to standard error."""
-        known = knowledge()
+        try:
+            known = knowledge().stocked(in_house()) if options["clinic"] else shipped()
+        except KnowledgeError as error:
+            self._fail(error.faults)
         if options["vocabulary"]:
             for kind, rows in known.vocabulary.items():
                 for row in rows if isinstance(rows, list) else []:

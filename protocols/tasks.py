@@ -1,0 +1,12 @@
+"""Background work of the protocols app. A task carries an id: the rows say what to do."""
+
+from celery import shared_task
+
+from protocols import trials
+
+
+@shared_task(name="protocols.tasks.go_on")
+def go_on(trial_id: int) -> None:
+    """The next batch of a trial, and a nudge for the one after it: other work gets its turn in between."""
+    if trials.run_batch(trial_id):
+        go_on.delay(trial_id)
