@@ -40,6 +40,12 @@ _AMOUNTS = {
     "after_session_days": "up to {} days after a visit",
     "deep_days": "{} days after deep needling",
 }
+_DAYS = {
+    "date": "its date",
+    "last_dose": "the last dose",
+    "healed_on": "it healed",
+    "cleared_on": "it cleared",
+}
 _EFFECTS = {
     "block": "blocks the plan",
     "warn": "asks for a written reason",
@@ -62,7 +68,8 @@ _EFFECTS = {
 def _codes(value: Any, known: Knowledge) -> str:
     rows = value if isinstance(value, list) else [value]
     words = [
-        known.label(str(one)).replace("-", " ") if isinstance(one, str) else str(one).lower() for one in rows
+        known.labels.get(one, one.replace("-", " ")) if isinstance(one, str) else str(one).lower()
+        for one in rows
     ]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}" if words else "nothing"
 
@@ -83,7 +90,7 @@ def condition(spec: Any, known: Knowledge) -> str:
                 else condition(one, known)
                 for one in spec[name]
             ]
-            return f" {word} ".join(parts)
+            return (", and " if word == "and" else "; or ").join(parts)
     if "not" in spec:
         return f"not ({condition(spec['not'], known)})"
     return _predicate(dict(spec), known)
@@ -139,7 +146,8 @@ def effect(spec: Any, known: Knowledge) -> str:
     when = spec if kind == "defer" else spec.get("earliest")
     if isinstance(when, Mapping) and ("days" in when or "months" in when):
         amount = f"{when['months']} months" if "months" in when else f"{when['days']} days"
-        text += f" until {amount} after the {str(when.get('after', 'date')).replace('_', ' ')}"
+        after = str(when.get("after", "date"))
+        text += f" until {amount} after {_DAYS.get(after, after.replace('_', ' '))}"
     return text
 
 
