@@ -288,12 +288,12 @@ class RecordForm(forms.Form):
                 found.append(made)
             return found, True
         if spec.kind == "days":
-            numbers = [cleaned.get(f"{spec.name}.{word}") for word in _DAYS]
+            numbers: list[Any] = [cleaned.get(f"{spec.name}.{word}") for word in _DAYS]
             if all(number is None for number in numbers):
                 if not (spec.nullable or spec.optional):
                     self.add_error(f"{spec.name}.least", "Enter three numbers of days.")
                 return None, spec.nullable
-            if None in numbers or numbers != sorted(numbers, key=int):
+            if None in numbers or not (int(numbers[0]) <= int(numbers[1]) <= int(numbers[2])):
                 self.add_error(
                     f"{spec.name}.least", "Enter three numbers of days in order: least, target, most."
                 )

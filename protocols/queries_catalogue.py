@@ -214,6 +214,7 @@ def versions() -> QuerySet[CatalogueVersion]:
         .select_related("author", "published_by", "based_on")
         .defer("based_on__documents")
         .annotate(tried=Count("trials", filter=Q(trials__status="done")))
+        .order_by("-number")  # grouping drops the order of the model
     )
 
 

@@ -16,7 +16,7 @@ def as_crispy_bare(field: BoundField) -> SafeString:
     name = "form-select" if isinstance(field.field.widget, Select) else "form-control"
     if isinstance(field.field.widget, CheckboxInput):
         name = "form-check-input"
-    attrs = {"class": f"{name} is-invalid" if field.errors else name}
+    attrs: dict[str, str | bool] = {"class": f"{name} is-invalid" if field.errors else name}
     return field.as_widget(attrs=attrs)
 
 
