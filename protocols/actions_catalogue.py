@@ -448,7 +448,11 @@ def use_favourite(
     result = tried(plan, favourite, today)
     if not result.possible:
         raise CatalogueError(f"{favourite.name} does not fit this patient: {result.why}")
-    edited = actions.edit_plan(plan=plan, by=by, revision=revision, changes=result.changes, today=today)
+    # Another choice drops the values typed for the one before, so the favourite's own follow it.
+    choice = {"choice": result.changes["choice"]}
+    values = {name: rows for name, rows in result.changes.items() if name != "choice"}
+    edited = actions.edit_plan(plan=plan, by=by, revision=revision, changes=choice, today=today)
+    edited = actions.edit_plan(plan=edited, by=by, revision=edited.revision, changes=values, today=today)
     record(
         type="favourite.used", target=favourite, by=by, patient_id=edited.patient_id, new={"plan": edited.pk}
     )

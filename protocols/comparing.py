@@ -28,7 +28,9 @@ def _shown(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return _NOTHING if value is None else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list) and value and all(isinstance(one, str | int) for one in value):
+        return ", ".join(str(one) for one in value)
+    return _NOTHING if value is None or value == [] else json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Forms of the catalogue. A record's form is generated from the typed fields that the shipped records have."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,35 @@ def words_of(name: str, known: Knowledge | None = None) -> str:
     return text[:1].upper() + text[1:]
 
 
+def pretty(value: Any, indent: int = 0) -> str:
+    """JSON for people: what fits on a line stays on it."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(flat) + indent <= 96 or not value:
+        return flat
+    inner = " " * (indent + 2)
+    if isinstance(value, dict):
+        rows = [
+            f"{json.dumps(key, ensure_ascii=False)}: {pretty(one, indent + 2)}" for key, one in value.items()
+        ]
+        opened, closed = "{", "}"
+    else:
+        rows = [pretty(one, indent + 2) for one in value]
+        opened, closed = "[", "]"
+    return f"{opened}\n{inner}" + f",\n{inner}".join(rows) + f"\n{' ' * indent}{closed}"
+
+
+def path_words(path: str) -> str:
+    """`components[1].mg_per_ml` as `Components 1: concentration`."""
+    words = [
+        re.sub(
+            r"^(.*?)((?:\[\d+\])*)$", lambda m: words_of(m[1]) + m[2].replace("[", " ").replace("]", ""), part
+        )
+        for part in path.split(".")
+        if part
+    ]
+    return words[0] + "".join(f": {word[:1].lower()}{word[1:]}" for word in words[1:]) if words else "Record"
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """One field of a record: where it is, what it holds, in which unit or from which list."""
@@ -81,7 +111,7 @@ class Spec:
 
 
 def _choices(name: str, shape: Shape, known: Knowledge) -> tuple[tuple[str, str], ...]:
-    if name == "grade":
+    if name == "grade" or name.endswith("_grade"):
         return tuple((letter, letter) for letter in "ABCSK")
     if name in _LISTS:
         rows = known.vocabulary[_LISTS[name]]
@@ -115,7 +145,7 @@ def _spec(
         closed = (
             not shape.numeric and len(shape.values) <= 6 and shape.seen >= 2 * len(shape.values) and total > 5
         )
-        if not of and closed and not any(" " in value for value in shape.values):
+        if not of and closed and not any(not value.replace("-", "").isalpha() for value in shape.values):
             of = tuple((value, value.replace("-", " ")) for value in sorted(shape.values))
         if of:
             yield Spec(kind="choice", of=of, **common)
@@ -222,15 +252,7 @@ class RecordForm(forms.Form):
                 )
                 self.fields[f"{spec.name}.{word}"] = field
         else:
-            needed = not (spec.nullable or spec.optional) and spec.kind in {
-                "number",
-                "whole",
-                "choice",
-                "json",
-            }
-            if spec.path[-1] == "source" and len(spec.path) == 1:
-                needed = True
-            self.fields[spec.name] = _field(spec, value, required=needed)
+            self.fields[spec.name] = _field(spec, value, required=_needed(spec))
 
     def groups(self) -> Iterator[dict[str, Any]]:
         """What the page draws: single fields, triples of days, tables of rows."""
@@ -298,7 +320,7 @@ class RecordForm(forms.Form):
                     f"{spec.name}.least", "Enter three numbers of days in order: least, target, most."
                 )
             return numbers, True
-        value = _typed(spec, cleaned.get(spec.name))
+        value = _typed(spec, cleaned.get(spec.name), at(self.row, spec.path))
         if value is None and not spec.nullable:
             if spec.kind in {"text", "long"}:
                 # An empty text is a text; one that was never there stays away.
@@ -329,6 +351,17 @@ class RecordForm(forms.Form):
         return self._record["value"] if self.whole else self._record
 
 
+def _needed(spec: Spec) -> bool:
+    """Whether a field must hold something: every shipped record has something there."""
+    if spec.nullable or spec.optional or spec.shape is None:
+        return False
+    if spec.kind in {"text", "long"}:
+        return "" not in spec.shape.values
+    if spec.kind == "choices":
+        return 0 not in spec.shape.lengths
+    return spec.kind in {"number", "whole", "choice", "json"}
+
+
 def _put(row: dict[str, Any], path: tuple[str, ...], value: Any, present: bool) -> None:
     for name in path[:-1]:
         row = row.setdefault(name, {})
@@ -338,11 +371,13 @@ def _put(row: dict[str, Any], path: tuple[str, ...], value: Any, present: bool) 
         row.pop(path[-1], None)
 
 
-def _typed(spec: Spec, value: Any) -> Any:
+def _typed(spec: Spec, value: Any, before: Any = None) -> Any:
     if spec.kind == "flag":
         return bool(value)
     if spec.kind == "choices":
-        return list(value or [])
+        # Those that stay keep their order: a form that only reads changes nothing.
+        new, kept = list(value or []), [code for code in before or [] if code in (value or [])]
+        return kept + [code for code in new if code not in kept]
     return None if value in (None, "") else value
 
 
@@ -386,7 +421,10 @@ class DocumentField(forms.CharField):
 
 
 def _field(spec: Spec, value: Any, *, required: bool) -> forms.Field:
-    common: dict[str, Any] = {"label": spec.label, "required": required, "initial": value}
+    common: dict[str, Any] = {
+        "label": spec.label, "required": required, "initial": value,
+        "error_messages": {"required": f"Enter {spec.label.lower()}: every record has it."},
+    }  # fmt: skip
     if spec.kind == "number":
         low = spec.shape is not None and spec.shape.negative
         return NumberField(
@@ -414,10 +452,13 @@ def _field(spec: Spec, value: Any, *, required: bool) -> forms.Field:
     if spec.kind == "choices":
         known = list(spec.of)
         known += [(code, code) for code in value or [] if code not in dict(known)]
+        if len(known) > 12:
+            # In a long list what is chosen comes first, or nobody would see it.
+            known.sort(key=lambda pair: pair[0] not in (value or []))
         several: Any = PickMultiple(wrap=True) if len(known) <= 12 else forms.SelectMultiple({"size": 8})
         return forms.MultipleChoiceField(choices=known, widget=several, **(common | {"required": False}))
     if spec.kind == "json":
-        text = json.dumps(value, indent=1, ensure_ascii=False)
+        text = pretty(value)
         common["initial"] = "" if value is None else text
         rows = min(28, max(3, text.count("\n") + 2))
         return DocumentField(

@@ -12,7 +12,7 @@ from protocols.comparing import differences
 from protocols.engine import Knowledge, KnowledgeError
 from protocols.engine.knowledge import parsed
 from protocols.engine.records import KEYS
-from protocols.forms_catalogue import Spec, at, specs
+from protocols.forms_catalogue import Spec, at, path_words, pretty, specs
 from protocols.models_catalogue import CatalogueVersion, FormularyProduct
 
 #: Kind of the address: (document, name of the tab, one record).
@@ -146,7 +146,7 @@ def _shown(spec: Spec, value: Any, known: Knowledge) -> dict[str, Any]:
         if plain:
             shown["kind"], shown["text"] = "text", ", ".join(known.label(one) for one in value) or "none"
         else:
-            shown["text"] = json.dumps(value, indent=1, ensure_ascii=False) if value is not None else "none"
+            shown["text"] = pretty(value) if value is not None else "none"
     elif spec.kind == "days" and isinstance(value, list) and len(value) == 3:
         shown["text"] = f"{value[1]} days, {value[0]} to {value[2]}"
     else:
@@ -237,7 +237,7 @@ def difference_rows(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict
             (one.document, one.code),
             {"kind": KIND_OF.get(one.document, ""), "document": one.document, "code": one.code, "rows": []},
         )
-        group["rows"].append(asdict(one))
+        group["rows"].append(asdict(one) | {"words": path_words(one.path)})
     return list(found.values())
 
 

@@ -157,7 +157,7 @@ def clauses(rule: Mapping[str, Any], known: Knowledge) -> list[dict[str, Any]]:
         {
             "when": _capital(condition(clause.get("when", {}), known)),
             "then": _capital("; ".join(effect(one, known) for one in clause.get("effects", ()))),
-            "message": clause.get("message", ""),
+            "message": str(clause.get("message", "")).replace("{fact}", "(the fact)"),
             "remedy": clause.get("remedy", ""),
         }
         for clause in rule.get("clauses", ())
