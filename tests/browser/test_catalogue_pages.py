@@ -27,8 +27,9 @@ def seen(person: Person, name: str) -> None:
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
         width = person.page.viewport_size["width"] if person.page.viewport_size else 0
-        person.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True)
+        person.page.screenshot(path=f"{PICTURES}/{name}-{width}.png", full_page=True, caret="initial")
     person.accessible()
+    assert not [fault for fault in person.faults if "Content Security" in fault], name
 
 
 @pytest.fixture
