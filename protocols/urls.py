@@ -34,6 +34,7 @@ urlpatterns = [
     ),
     path("catalogue/import/", catalogue.catalogue_import, name="catalogue-import"),
     path("catalogue/formulary/", catalogue.formulary, name="catalogue-formulary"),
+    path("catalogue/formulary/change/", catalogue.formulary_change, name="catalogue-formulary-change"),
     path("catalogue/formulary/<int:pk>/", catalogue.formulary_product, name="catalogue-product"),
     path("catalogue/favourites/", catalogue.favourite_list, name="catalogue-favourites"),
     path(

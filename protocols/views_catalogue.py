@@ -334,43 +334,56 @@ def catalogue_copy(request: HttpRequest, pk: int, code: str) -> HttpResponse:
 # ---- the formulary -----------------------------------------------------------------------------------------
 
 
-@require_http_methods(["GET", "POST"])
+@require_GET
 @require(Permission.CATALOGUE_VIEW)
 def formulary(request: HttpRequest) -> HttpResponse:
     """What the clinic has in house: products that stand for agents, modalities, and whether the engine keeps to it."""
-    may = has_permission(request.user, Permission.CATALOGUE_EDIT)
+    return _formulary_page(request)
+
+
+@require_POST
+@require(Permission.CATALOGUE_EDIT)
+def formulary_change(request: HttpRequest) -> HttpResponse:
+    """Add a product (`act=product`), or say what is in house."""
+    kept, product, fault = None, None, ""
+    try:
+        if request.POST.get("act") == "product":
+            product = ProductForm(request.POST)
+            if product.is_valid():
+                actions.add_product(by=_user(request), **product.cleaned_data)
+                return redirect("protocols:catalogue-formulary")
+        else:
+            kept = FormularyForm(request.POST)
+            if kept.is_valid():
+                actions.set_formulary(by=_user(request), **kept.cleaned_data)
+                messages.success(request, "Formulary saved.")
+                return redirect("protocols:catalogue-formulary")
+    except actions.CatalogueError as error:
+        fault = str(error)
+    fault = fault or "Some values need another look. They are marked below."
+    return _formulary_page(request, kept=kept, product=product, fault=fault)
+
+
+def _formulary_page(
+    request: HttpRequest,
+    *,
+    kept: FormularyForm | None = None,
+    product: ProductForm | None = None,
+    fault: str = "",
+) -> HttpResponse:
     row = Formulary.objects.filter(pk=1).select_related("changed_by").first()
     initial = {"applies": row.applies, "modalities": row.modalities, "devices": row.devices} if row else {}
-    kept, product = FormularyForm(initial=initial), ProductForm()
-    fault = ""
-    if request.method == "POST":
-        if not may:
-            return HttpResponse(status=403)
-        try:
-            if request.POST.get("act") == "product":
-                product = ProductForm(request.POST)
-                if product.is_valid():
-                    actions.add_product(by=_user(request), **product.cleaned_data)
-                    return redirect("protocols:catalogue-formulary")
-            else:
-                kept = FormularyForm(request.POST)
-                if kept.is_valid():
-                    actions.set_formulary(by=_user(request), **kept.cleaned_data)
-                    messages.success(request, "Formulary saved.")
-                    return redirect("protocols:catalogue-formulary")
-        except actions.CatalogueError as error:
-            fault = str(error)
-        fault = fault or "Some values need another look. They are marked below."
-    known = catalogue.knowledge()
-    found = queries.formulary_page(known)
+    found = queries.formulary_page(catalogue.knowledge())
     text = _search(request)
     rows = [
         one for one in found["products"]
         if text.casefold() in f"{one.label} {one.agent} {one.brand} {one.manufacturer}".casefold()
     ]  # fmt: skip
     context = {
-        "row": row, "form": kept, "product_form": product, "fault": fault, "q": text, "lost": found["lost"],
-        "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")), "may": may,
+        "row": row, "form": kept or FormularyForm(initial=initial), "product_form": product or ProductForm(),
+        "fault": fault, "q": text, "lost": found["lost"],
+        "page": Paginator(rows, PER_PAGE).get_page(request.GET.get("page")),
+        "may": has_permission(request.user, Permission.CATALOGUE_EDIT),
     }  # fmt: skip
     return render(request, "protocols/catalogue/formulary.html", context, status=422 if fault else 200)
 

@@ -508,14 +508,14 @@ def test_the_formulary_holds_the_pages_and_is_kept_with_the_plan(
     asked(clinic.lea)
     clinic.lea.refresh_from_db()
     answer = physician.post(
-        "/catalogue/formulary/", {"act": "house", "applies": "on", "modalities": ["syringe"]}
+        "/catalogue/formulary/change/", {"act": "house", "applies": "on", "modalities": ["syringe"]}
     )
     assert answer.status_code == 422  # no product yet: nothing could be proposed
-    physician.post("/catalogue/formulary/", {"act": "product", "agent": "niacinamide", "brand": "Nia 4",
+    physician.post("/catalogue/formulary/change/", {"act": "product", "agent": "niacinamide", "brand": "Nia 4",
                                              "concentration_mg_per_ml": "40", "pack_ml": "5"})  # fmt: skip
     assert FormularyProduct.objects.get().brand == "Nia 4"
     physician.post(
-        "/catalogue/formulary/", {"act": "house", "applies": "on", "modalities": ["microneedling"]}
+        "/catalogue/formulary/change/", {"act": "house", "applies": "on", "modalities": ["microneedling"]}
     )
     plan = propose_plan(physician, clinic.lea)
     parts = [p for c in plan.content["courses"] for s in c["sessions"] for p in s["parts"]]
@@ -523,7 +523,7 @@ def test_the_formulary_holds_the_pages_and_is_kept_with_the_plan(
     assert plan.content["formulary"]["agents"] == ["niacinamide"]
     assert any("formulary" in row["reason"] for row in plan.content["not_chosen"])
     assert "formulary" in physician.get(f"/plans/{plan.pk}/").content.decode()
-    again = physician.post("/catalogue/formulary/", {"act": "product", "agent": "niacinamide", "brand": "Nia 4",
+    again = physician.post("/catalogue/formulary/change/", {"act": "product", "agent": "niacinamide", "brand": "Nia 4",
                                                      "concentration_mg_per_ml": "40", "pack_ml": "5"})  # fmt: skip
     assert again.status_code == 422
     assert "already" in again.content.decode()
