@@ -11,7 +11,7 @@ from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
 from patients.actions import update
 from patients.models import Patient
-from protocols.catalogue import knowledge
+from protocols.catalogue import in_house, knowledge
 from protocols.engine.recheck import EditFault, Edits, Rechecked
 from protocols.models import (
     Assessment,
@@ -80,7 +80,14 @@ def content_of(found: Rechecked, edits: Mapping[str, Any]) -> dict[str, Any]:
     return found.proposal.to_dict() | {
         "edits": dict(edits),
         "limits": [limit.to_dict() for limit in found.limits],
+        "formulary": _formulary(),
     }
+
+
+def _formulary() -> dict[str, list[str]] | None:
+    """What the engine was held to, kept with the plan so that it can be laid out again the same way."""
+    held = in_house()
+    return {"agents": sorted(held.agents), "modalities": sorted(held.modalities)} if held else None
 
 
 def findings_of(found: Rechecked) -> list[dict[str, Any]]:
@@ -102,13 +109,13 @@ def propose_plan(*, assessment: Assessment, by: User, today: date) -> TreatmentP
         proposal=proposal,
         content=content_of(found, {}),
         findings=findings_of(found),
-        knowledge_version=knowledge().version,
-        knowledge_sha256=knowledge().sha256,
+        knowledge_version=found.proposal.version,
+        knowledge_sha256=found.proposal.sha256,
         created_by=by,
     )
     record(
         type="plan.proposed", target=plan, by=by, patient_id=plan.patient_id,
-        new={"status": proposal["status"], "knowledge": knowledge().version},
+        new={"status": proposal["status"], "knowledge": found.proposal.version},
     )  # fmt: skip
     return plan
 
@@ -127,7 +134,7 @@ def _store(plan: TreatmentPlan, case: Mapping[str, Any], edits: Mapping[str, Any
     plan.case = dict(case)
     plan.content = content_of(found, edits)
     plan.findings = findings_of(found)
-    plan.knowledge_version, plan.knowledge_sha256 = knowledge().version, knowledge().sha256
+    plan.knowledge_version, plan.knowledge_sha256 = found.proposal.version, found.proposal.sha256
     plan.revision += 1
     plan.save()
 
@@ -313,12 +320,16 @@ def sign_plan(*, plan: TreatmentPlan, by: User, revision: int, now: datetime, to
     if {**facts, "today": ""} != {**current.case, "today": ""}:
         raise PlanError("The patient's facts changed since this proposal. Propose again, then sign.")
     edits = current.content.get("edits", {})
+    seen = [course["sessions"] for course in current.content.get("courses", [])]
     try:
         _store(current, facts, edits, today)
     except EditFault as fault:
         raise PlanError(str(fault)) from fault
     if current.content["status"] != "proposed" or not any(c["sessions"] for c in current.content["courses"]):
         raise PlanError("There is nothing to sign: the findings say why.")
+    if seen != [course["sessions"] for course in current.content["courses"]]:
+        # Another catalogue or formulary since: nobody signs doses that were not on the screen.
+        raise PlanError("The catalogue changed what this plan gives. Propose again, look at it, then sign.")
     problems = open_problems(current)
     if any(problem["level"] == "block" for problem in problems):
         raise PlanError("A block stands in the way. Solve it first.")

@@ -1,4 +1,17 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate
+
+
+def _offer_shipped(using: str, **_kwargs: Any) -> None:
+    """After migrating: the shipped files become version 1, or a draft when the clinic has a version already."""
+    # Migrating backwards ends here too, without the table.
+    if "protocols_catalogueversion" in connections[using].introspection.table_names():
+        from protocols.actions_catalogue import offer_shipped
+
+        offer_shipped()
 
 
 class ProtocolsConfig(AppConfig):
@@ -17,10 +30,12 @@ class ProtocolsConfig(AppConfig):
             fact_listeners,
             timeline_sources,
         )
-        from protocols import chart, chart_watch
+        from protocols import catalogue, chart, chart_watch
         from protocols.queries_replan import reactions_in_courses, reactions_of
         from protocols.registry import history_batches, history_sources
 
+        catalogue.watch()
+        post_migrate.connect(_offer_shipped, sender=self, dispatch_uid="catalogue-shipped")
         timeline_sources.append(chart.history)
         chart_buttons.append(chart.buttons)
         chart_panels.append(chart.plans)

@@ -8,8 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from protocols import cli
-from protocols.catalogue import knowledge
-from protocols.engine import CaseFaults, Knowledge
+from protocols.catalogue import in_house, knowledge, shipped
+from protocols.engine import CaseFaults, Knowledge, KnowledgeError
 
 
 class CaseCommand(BaseCommand):
@@ -29,11 +29,19 @@ class CaseCommand(BaseCommand):
         parser.add_argument("--format", choices=["json", "text"], default="json")
         parser.add_argument("--lines", action="store_true", help=f"each input line is a {self.noun}")
         parser.add_argument("--vocabulary", action="store_true", help="list every accepted code")
+        parser.add_argument(
+            "--clinic",
+            action="store_true",
+            help="with the clinic's published version and formulary instead of the shipped knowledge",
+        )
         parser.add_argument("--schema", action="store_true", help="print the JSON Schema of input and output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Answer on standard output; faults go to standard error."""
-        known = knowledge()
+        try:
+            known = knowledge().stocked(in_house()) if options["clinic"] else shipped()
+        except KnowledgeError as error:
+            self._fail(error.faults)
         if options["vocabulary"]:
             self._vocabulary(known)
         elif options["schema"]:

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from patients.models import Patient
+from protocols import models_catalogue  # noqa: F401  (the catalogue's tables)
 from protocols.models_watch import Alert, RecheckRequest, WatchMark  # noqa: F401
 
 

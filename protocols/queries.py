@@ -10,8 +10,8 @@ from django.db.models import Count, Q, QuerySet
 
 from patients.models import Patient
 from patients.queries import case_facts
-from protocols.catalogue import knowledge
-from protocols.engine import parse, parse_follow_up
+from protocols.catalogue import in_house, knowledge, knowledge_signed
+from protocols.engine import Formulary, Knowledge, parse, parse_follow_up
 from protocols.engine.recheck import Edits, Rechecked, recheck, recheck_survey, target_dates
 from protocols.engine.replan import resurvey
 from protocols.engine.scales import ScaleResult, score
@@ -90,12 +90,25 @@ def rechecked(case: Mapping[str, Any], edits: Mapping[str, Any], today: date) ->
 
     A case that holds a `plan` is a course under way: what is still to come is laid out.
     """
-    known = knowledge()
+    return laid_out(case, edits, today, knowledge().stocked(in_house()))
+
+
+def laid_out(case: Mapping[str, Any], edits: Mapping[str, Any], today: date, known: Knowledge) -> Rechecked:
+    """A stored case by this very knowledge, with the physician's edits. Raises CaseFaults, EditFault."""
     read = Edits.from_dict(edits)
     if "plan" in case:
         state = parse_follow_up(dict(case), known)
         return recheck_survey(resurvey(state, known, today, read.choice), known, read)
     return recheck(parse(dict(case), known.schema), known, today, read)
+
+
+def rechecked_as_signed(plan: TreatmentPlan) -> Rechecked:
+    """A plan laid out again by the knowledge and the formulary that it was made with."""
+    known = knowledge_signed(plan.knowledge_version, plan.knowledge_sha256)
+    held = plan.content.get("formulary")
+    if held:
+        known = known.stocked(Formulary(frozenset(held["agents"]), frozenset(held["modalities"])))
+    return laid_out(plan.case, plan.content.get("edits", {}), date.fromisoformat(plan.case["today"]), known)
 
 
 def answered(plan: TreatmentPlan) -> dict[str, Any]:
@@ -160,8 +173,8 @@ def _part_rows(
 
 
 def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
-    """All that the plan page shows, from the stored content: no engine run, two queries."""
-    known = knowledge()
+    """All that the plan page shows, from the stored content: no engine run, in the words of its own knowledge."""
+    known = knowledge_signed(plan.knowledge_version, plan.knowledge_sha256)
     answers = answered(plan)
     content = plan.content
     limits = content.get("limits", [])
@@ -197,7 +210,7 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
             | {
                 "index": index,
                 "sessions": sessions,
-                "cocktails": [{"code": code, "label": cocktail_words(code)} for code in cocktails],
+                "cocktails": [{"code": code, "label": cocktail_words(code, known)} for code in cocktails],
                 "first": first,
                 "worst": worst,
                 "limits": [row for row in own if row["session"] == worst],
@@ -235,10 +248,12 @@ def _sum(rows: list[str]) -> str:
     return format(total.quantize(Decimal("0.1")), "f")
 
 
-def cocktail_words(code: str) -> str:
-    """The composition of a cocktail in one line."""
-    known = knowledge()
-    row = known.cocktails[code]
+def cocktail_words(code: str, known: Knowledge | None = None) -> str:
+    """The composition of a cocktail in one line; a code that the knowledge does not have stands for itself."""
+    known = known or knowledge()
+    row = known.cocktails.get(code)
+    if row is None:
+        return code
     return ", ".join(
         known.label(p["agent"]) + (f" {p['mg_per_ml']} mg/mL" if p["mg_per_ml"] else "")
         for p in row["components"]

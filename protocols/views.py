@@ -1,4 +1,4 @@
-"""Assessment, plan, the physician's open work and the catalogue."""
+"""Assessment, plan and the physician's open work. The catalogue: views_catalogue.py."""
 
 from typing import Any, cast
 
@@ -351,70 +351,3 @@ def tasks(request: HttpRequest) -> HttpResponse:
         levels = [f["level"] for f in draft.findings]
         draft.blocks, draft.warnings = levels.count("block"), levels.count("warn")  # type: ignore[attr-defined]
     return render(request, "protocols/tasks.html", {"page": page, "whose": whose, "q": text})
-
-
-# ---- the catalogue -----------------------------------------------------------------------------------------
-
-_KINDS = {
-    "cocktails": "Cocktails",
-    "agents": "Agents",
-    "protocols": "Protocols",
-    "rules": "Rules",
-    "scales": "Scales",
-}
-
-
-def _catalogue_rows(kind: str) -> list[dict[str, Any]]:
-    known = knowledge()
-    if kind == "cocktails":
-        return [
-            {"code": code, "title": queries.cocktail_words(code) or code, "row": row,
-             "detail": ", ".join(known.label(i) for i in row["indications"])}
-            for code, row in known.cocktails.items()
-        ]  # fmt: skip
-    if kind == "agents":
-        return [
-            {"code": code, "title": known.label(code), "row": row,
-             "detail": ", ".join(
-                 f"{row[name]} {unit}" for name, unit in
-                 (("max_mg_per_session", "mg a session"), ("max_mg_per_kg", "mg/kg"), ("max_ml_per_session", "mL a session"))
-                 if row[name] is not None)}
-            for code, row in known.agents.items()
-        ]  # fmt: skip
-    if kind == "protocols":
-        return [
-            {"code": code, "title": known.labels.get(code, code.capitalize()), "row": row,
-             "detail": "; ".join(
-                 f"{known.label(m)} every {days[1]} days ({days[0]} to {days[2]})"
-                 for m, days in row["interval_days"].items())}
-            for code, row in known.indications.items()
-        ]  # fmt: skip
-    if kind == "rules":
-        titles = {row["id"]: row["title"] for row in known.vocabulary["rules"]}
-        return [
-            {"code": code, "title": titles.get(code, code), "row": row, "detail": row["source"]}
-            for code, row in known.rules.items()
-        ]
-    return [
-        {"code": code, "title": row["label"], "row": row,
-         "detail": ", ".join(f"{b['band']} {b['min']} to {b['max']}" for b in row["bands"])}
-        for code, row in known.scales.items()
-    ]  # fmt: skip
-
-
-@require_GET
-@require(Permission.CATALOGUE_VIEW)
-def catalogue(request: HttpRequest) -> HttpResponse:
-    """Read what the engine knows: agents, cocktails, protocols, rules and scales with grade and source."""
-    kind = request.GET.get("kind", "cocktails")
-    if kind not in _KINDS:
-        raise Http404
-    text = request.GET.get("q", "").strip()[:80]
-    rows = [
-        row
-        for row in _catalogue_rows(kind)
-        if text.casefold() in f"{row['code']} {row['title']} {row['detail']}".casefold()
-    ]
-    page = Paginator(rows, 30).get_page(request.GET.get("page"))
-    context = {"page": page, "kind": kind, "kinds": _KINDS, "q": text, "knowledge": knowledge()}
-    return render(request, "protocols/catalogue.html", context)

@@ -34,6 +34,8 @@ class Permission(enum.Enum):
     MESSAGE_VIEW = "Read the messages that left the clinic"
     MESSAGE_SEND = "Send a message again"
     CATALOGUE_VIEW = "Read the catalogue of agents, cocktails and protocols"
+    CATALOGUE_EDIT = "Draft changes of the catalogue, import it, keep the formulary"
+    CATALOGUE_PUBLISH = "Publish a version of the catalogue"
     STOCK_VIEW = "See stock and lots"
     STOCK_EDIT = "Receive and block lots"
     STAFF_VIEW = "See who works when"
@@ -74,6 +76,9 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     Permission.MESSAGE_VIEW: frozenset({P, N, F, M, A}),
     Permission.MESSAGE_SEND: frozenset({F, M, A}),
     Permission.CATALOGUE_VIEW: frozenset({P, N, M, A}),
+    # The manager prepares; that the engine proposes by it is a physician's decision.
+    Permission.CATALOGUE_EDIT: frozenset({P, M}),
+    Permission.CATALOGUE_PUBLISH: frozenset({P}),
     Permission.STOCK_VIEW: frozenset({P, N, M, A}),
     Permission.STOCK_EDIT: frozenset({N, M, A}),
     Permission.STAFF_VIEW: frozenset({P, N, F, M, A}),

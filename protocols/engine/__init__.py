@@ -5,7 +5,7 @@
 
 from protocols.engine.case import Case, CaseFaults, parse
 from protocols.engine.following import FollowUp, parse_follow_up
-from protocols.engine.knowledge import Knowledge, KnowledgeError, load
+from protocols.engine.knowledge import Formulary, Knowledge, KnowledgeError, build, load
 from protocols.engine.proposing import Proposal, propose
 from protocols.engine.replan import replan
 
@@ -13,9 +13,11 @@ __all__ = [
     "Case",
     "CaseFaults",
     "FollowUp",
+    "Formulary",
     "Knowledge",
     "KnowledgeError",
     "Proposal",
+    "build",
     "load",
     "parse",
     "parse_follow_up",

@@ -111,6 +111,11 @@ def option_for(
     built = build(assessed, modality, code, own, case, knowledge)
     if isinstance(built, Refusal):
         return built
+    lacking = knowledge.not_in_house(code, modality)
+    if lacking:
+        # Asked last: whatever is refused for this alone would have been possible.
+        name = f"{knowledge.label(modality)}, {code}"
+        return Refusal(name, ("R59",), f"Possible, but not in the clinic's formulary: {lacking}.")
     new = own.defers[known:]
     if any(until is None for _rule, until in new):
         free = None

@@ -1,12 +1,13 @@
-"""Knowledge files, loaded once and validated: every number with its grade and source.
+"""Knowledge documents, validated and made into plain immutable data: every number with its grade and source.
 
-Loading is the engine's only contact with the file system; the result is plain immutable data.
+`build` is pure: it takes the documents' texts, from wherever they come. `load` reads them from a folder and is the
+engine's only contact with the file system.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ FILES = (
 )
 SCHEMAS = ("case.schema", "replan.schema", "answer.schema")
 GRADES = frozenset("ABCSK")
+DILUENT = "saline"
 
 
 class KnowledgeError(Exception):
@@ -33,6 +35,14 @@ class KnowledgeError(Exception):
     def __init__(self, faults: list[str]) -> None:
         self.faults = faults
         super().__init__("\n".join(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Formulary:
+    """What the clinic has in house: agents and modalities. The diluent is always there."""
+
+    agents: frozenset[str]
+    modalities: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,22 @@ class Knowledge:
     schema: Mapping[str, Any]
     replan_schema: Mapping[str, Any]
     answer_schema: Mapping[str, Any]
+    #: None: the clinic has everything.
+    formulary: Formulary | None = None
+
+    def stocked(self, formulary: Formulary | None) -> "Knowledge":
+        """The same knowledge for a clinic that has only this in house; None leaves it as it is."""
+        return self if formulary is None else replace(self, formulary=formulary)
+
+    def not_in_house(self, cocktail: str, modality: str) -> str:
+        """What the clinic lacks for a cocktail and a modality, in words; empty when it has all of it."""
+        if self.formulary is None:
+            return ""
+        here = self.formulary.agents | {DILUENT}
+        lacking = [p["agent"] for p in self.cocktails[cocktail]["components"] if p["agent"] not in here]
+        if modality not in self.formulary.modalities:
+            lacking.insert(0, modality)
+        return ", ".join(self.label(code) for code in dict.fromkeys(lacking))
 
     @cached_property
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
@@ -143,20 +169,45 @@ class Knowledge:
         return (row["source"], row["grade"]) if row else (f"REFERENCE.md §6 {rule}", "K")
 
 
-def _read(folder: Path, faults: list[str]) -> tuple[dict[str, Any], str]:
-    data: dict[str, Any] = {}
-    digest = hashlib.sha256()
+def digest(texts: Mapping[str, str]) -> str:
+    """The check sum of a version: every document's name and text, in order."""
+    total = hashlib.sha256()
     for name in (*FILES, *SCHEMAS):
-        path = folder / f"{name}.json"
+        total.update(name.encode() + b"\0" + texts.get(name, "").encode())
+    return total.hexdigest()
+
+
+def read(folder: Path) -> dict[str, str]:
+    """The documents of a folder as text, by name without `.json`. Raises KnowledgeError for each that can't be read."""
+    texts: dict[str, str] = {}
+    faults: list[str] = []
+    for name in (*FILES, *SCHEMAS):
         try:
-            text = path.read_bytes()
-            data[name] = json.loads(text)
-            digest.update(name.encode() + b"\0" + text)
+            texts[name] = (folder / f"{name}.json").read_bytes().decode()
         except OSError as error:
-            faults.append(f"{path.name}: -: can't be read: {error.strerror}")
-        except ValueError as error:
-            faults.append(f"{path.name}: -: is not JSON: {error}")
-    return data, digest.hexdigest()
+            faults.append(f"{name}.json: -: can't be read: {error.strerror}")
+        except UnicodeDecodeError as error:
+            faults.append(f"{name}.json: -: is not UTF-8 text: byte {error.start}")
+    if faults:
+        raise KnowledgeError(faults)
+    return texts
+
+
+def parsed(texts: Mapping[str, str]) -> dict[str, Any]:
+    """The documents as data. Raises KnowledgeError for each that is missing or is no JSON."""
+    data: dict[str, Any] = {}
+    faults: list[str] = []
+    for name in (*FILES, *SCHEMAS):
+        if name not in texts:
+            faults.append(f"{name}.json: -: is missing")
+            continue
+        try:
+            data[name] = json.loads(texts[name])
+        except (ValueError, RecursionError) as error:
+            faults.append(f"{name}.json: -: is not JSON: {error}")
+    if faults:
+        raise KnowledgeError(faults)
+    return data
 
 
 def _check_graded(name: str, rows: list[dict[str, Any]], key: str, faults: list[str]) -> None:
@@ -184,16 +235,29 @@ def _check(data: dict[str, Any], faults: list[str]) -> None:
     faults += found(data)
 
 
-def load(folder: Path) -> Knowledge:
-    """Read and validate the knowledge files of a folder. Raises KnowledgeError with every fault found."""
-    faults: list[str] = []
-    data, sha256 = _read(folder, faults)
-    if faults:
-        raise KnowledgeError(faults)
+def _checked(data: Mapping[str, Any], faults: list[str]) -> None:
     try:
-        _check(data, faults)
-    except (KeyError, TypeError, AttributeError) as error:
+        _check(dict(data), faults)
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
         faults.append(f"knowledge: -: a record lacks a field or has the wrong shape: {error!r}")
+
+
+def build(texts: Mapping[str, str], like: Mapping[str, Any] | None = None) -> Knowledge:
+    """Validated knowledge from the documents' texts. Raises KnowledgeError with every fault found, one line each.
+
+    `like` is the data of documents known to be good (the shipped ones): every record must then have their fields and
+    types, and every condition and effect their words. What these documents lack of it is taken from there: a version
+    stored before the program learned to read a value from its tables keeps the value that the program had.
+    """
+    data = parsed(texts)
+    faults: list[str] = []
+    if like is not None:
+        from protocols.engine.records import completed, shape_faults
+
+        data = completed(data, like)
+        faults += shape_faults(data, like)
+    if not faults:
+        _checked(data, faults)
     if faults:
         raise KnowledgeError(faults)
 
@@ -202,7 +266,7 @@ def load(folder: Path) -> Knowledge:
 
     knowledge = Knowledge(
         version=data["version"]["version"],
-        sha256=sha256,
+        sha256=digest(texts),
         vocabulary=data["vocabulary"],
         agents=by_code("agents"),
         cocktails=by_code("cocktails"),
@@ -216,8 +280,13 @@ def load(folder: Path) -> Knowledge:
         replan_schema=data["replan.schema"],
         answer_schema=data["answer.schema"],
     )
-    # A condition that the engine does not understand is a fault of the file, found here and not at a patient.
+    # A condition that the engine does not understand is a fault of the document, found here and not at a patient.
     from protocols.engine.rules import compile_rules
 
     compile_rules(knowledge)
     return knowledge
+
+
+def load(folder: Path) -> Knowledge:
+    """Read and validate the knowledge files of a folder. Raises KnowledgeError with every fault found."""
+    return build(read(folder))

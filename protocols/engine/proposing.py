@@ -22,7 +22,7 @@ from protocols.engine.choosing import (
 )
 from protocols.engine.courses import Course, Planned, alone, combine, comforts
 from protocols.engine.effects import Finding, Outcome, apply
-from protocols.engine.knowledge import Knowledge
+from protocols.engine.knowledge import Formulary, Knowledge
 from protocols.engine.rules import Clause, Scene, compile_rules
 
 _LEVELS = {"block": 0, "warn": 1, "info": 2}
@@ -387,11 +387,13 @@ def answer(found: Survey, courses: Sequence[Course], knowledge: Knowledge) -> Pr
     )
 
 
-def propose(case: Case, knowledge: Knowledge, today: date) -> Proposal:
+def propose(case: Case, knowledge: Knowledge, today: date, formulary: Formulary | None = None) -> Proposal:
     """Plan the treatment of a case.
 
     Total: every valid case gets an answer. Deterministic and pure: the same case, knowledge and day give the same
-    answer. Doses in mg, volumes in mL, depth in mm, intervals in days.
+    answer. Doses in mg, volumes in mL, depth in mm, intervals in days. `formulary`: only what is in it is proposed;
+    None means that the clinic has everything.
     """
+    knowledge = knowledge.stocked(formulary)
     found = survey(case, knowledge, today)
     return answer(found, found.courses, knowledge)

@@ -5,12 +5,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
+from django.forms import BoundField
+from django.forms.widgets import CheckboxInput, Select
+from django.utils.safestring import SafeString
 
 from protocols import labels, queries
 from protocols.catalogue import knowledge
 from protocols.models import TreatmentPlan
 
 register = template.Library()
+
+
+@register.filter
+def as_crispy_bare(field: BoundField) -> SafeString:
+    """A field's control alone, in the clinic's look: its label stands elsewhere, in a table's head."""
+    name = "form-select" if isinstance(field.field.widget, Select) else "form-control"
+    if isinstance(field.field.widget, CheckboxInput):
+        name = "form-check-input"
+    attrs: dict[str, str | bool] = {"class": f"{name} is-invalid" if field.errors else name}
+    return field.as_widget(attrs=attrs)
 
 
 @register.filter

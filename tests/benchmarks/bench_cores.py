@@ -8,7 +8,7 @@ from datetime import time as clock
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from protocols.catalogue import knowledge
+from protocols.catalogue import shipped as knowledge
 from protocols.engine import parse, propose
 from protocols.engine.recheck import Edits, recheck
 from sessions.scheduling import Diary, Preferences, Staff, Visit, expand_hours, find_course

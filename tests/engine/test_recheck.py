@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocols.catalogue import knowledge
+from protocols.catalogue import shipped as knowledge
 from protocols.engine import Case, parse, propose
 from protocols.engine.recheck import EditFault, Edits, Rechecked, recheck, worst_session
 

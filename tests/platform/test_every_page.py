@@ -94,7 +94,7 @@ def address(route: str, world: dict[str, Any]) -> str:
     return "/" + (
         route.replace("<int:pk>", "1").replace("<int:concern>", "1").replace("<slug:kind>", "allergies").replace("<int:fact>", str(world["fact"]))
         .replace("<int:course>", "0").replace("<int:number>", "1").replace("<str:number>", "x")
-        .replace("<slug:number>", "x")
+        .replace("<slug:number>", "x").replace("<slug:code>", "x")
     )  # fmt: skip
 
 
