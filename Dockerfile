@@ -21,4 +21,4 @@ USER mesoclinic
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
-CMD ["gunicorn", "mesoclinic.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "2", "--no-control-socket"]
+CMD ["gunicorn", "mesoclinic.wsgi:application", "--bind", "0.0.0.0:8000", "--workers", "2", "--threads", "4", "--no-control-socket"]

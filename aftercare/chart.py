@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.urls import reverse
 
 from aftercare.models import IssuedSheet
+from mesoclinic.ui import formatting
 from patients.models import Patient
 from patients.registry import TimelineEntry
 
@@ -16,6 +17,6 @@ def sheets(patient: Patient, limit: int) -> Iterator[TimelineEntry]:
             sheet.issued_at,
             "file-text",
             f"Aftercare sheet {sheet.number}",
-            sheet.language.upper(),
+            formatting.language_name(sheet.language),
             reverse("aftercare:sheet", args=[sheet.number]),
         )

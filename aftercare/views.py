@@ -8,13 +8,15 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from aftercare import actions
 from aftercare.models import IssuedSheet
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.audit.actions import record_access
+from mesoclinic.ui.reading import row_id
+from patients.queries import with_name
 from patients.shell import banner_for
 from sessions.models import TreatmentRecord
 
@@ -39,7 +41,7 @@ def issue(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("aftercare:sheet", sheet.number)
 
 
-@require_GET
+@require_safe
 @require(Permission.SHEET_VIEW)
 def sheet(request: HttpRequest, number: int) -> HttpResponse:
     """The sheet as a page, with the PDF one click away."""
@@ -57,7 +59,7 @@ def sheet(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "aftercare/issued.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.SHEET_VIEW)
 def pdf(request: HttpRequest, number: int) -> HttpResponse:
     """The stored bytes, the same every time."""
@@ -69,16 +71,17 @@ def pdf(request: HttpRequest, number: int) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 @require(Permission.SHEET_VIEW)
 def sheets(request: HttpRequest) -> HttpResponse:
     """All issued sheets, newest first, with search by patient or number."""
     text = request.GET.get("q", "").replace("\x00", "").strip()[:80]
     found = IssuedSheet.objects.defer("pdf", "html", "content").select_related("patient", "issued_by")
     if text:
-        match = Q(patient__name_key__icontains=text) | Q(patient__record_number__iexact=text)
-        if text.isdigit() and len(text) < 10:
-            match |= Q(number=int(text))
+        match = Q(patient__in=with_name(text)) | Q(patient__record_number__iexact=text)
+        number = row_id(text)
+        if number is not None:
+            match |= Q(number=number)
         found = found.filter(match)
     page = Paginator(found, 25).get_page(request.GET.get("page"))
     return render(request, "aftercare/list.html", {"page": page, "q": text})

@@ -64,18 +64,20 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mesoclinic.ui.middleware.ReadableRequestMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "mesoclinic.ui.middleware.NoNulMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mesoclinic.ui.middleware.KeptByNoBrowserMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "mesoclinic.accounts.middleware.ClinicContextMiddleware",
+    "sessions.setup.views.first_steps.FirstStepsMiddleware",
 ]
 
 ROOT_URLCONF = "mesoclinic.urls"
@@ -136,6 +138,8 @@ def database_from_url(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
         "ATOMIC_REQUESTS": False,
+        # A connection that died with the database is found out before a page uses it.
+        "CONN_HEALTH_CHECKS": True,
     }
 
 
@@ -229,6 +233,8 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "mesoclinic.services.tasks.heartbeat", "schedule": 10.0},
     "deliver-due-messages": {"task": "sessions.tasks.deliver_due_messages", "schedule": 15.0},
+    # A beat that no worker took in time is stale: the next one does the same.
+    "watch-plans": {"task": "protocols.tasks.watch_plans", "schedule": 5.0, "options": {"expires": 5}},
 }
 
 # "mailbox" keeps each message readable on a page of the clinic; "smtp" sends it through the SMTP server below.
@@ -242,7 +248,8 @@ MAILERS = {
             "username": os.environ.get("MESOCLINIC_SMTP_USER", ""),
             "password": os.environ.get("MESOCLINIC_SMTP_PASSWORD", ""),
             "use_tls": _flag("MESOCLINIC_SMTP_TLS"),
-            "timeout": 20,
+            # One answer of the server; sessions.reminders.outbox.LEASE counts on it.
+            "timeout": 10,
         },
     }
 }
@@ -253,7 +260,13 @@ KNOWLEDGE_DIR = BASE_DIR / "protocols" / "knowledge"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "mesoclinic.services.logs.WithoutRows",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": os.environ.get("MESOCLINIC_LOG_LEVEL", "WARNING")},
 }

@@ -1,5 +1,6 @@
 """Writes: one function per act, one transaction each, with its audit row. Clinical facts are retracted, never deleted."""
 
+import unicodedata
 from datetime import date, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
+from patients import vocabulary
 from patients.models import (
     Allergy,
     ClinicalFact,
@@ -15,8 +17,10 @@ from patients.models import (
     Medication,
     Patient,
     Procedure,
+    Reaction,
     SunExposure,
 )  # fmt: skip
+from patients.registry import fact_listeners
 
 #: Kind of fact in addresses and forms -> its model and the field that says when it was asked for.
 KINDS: dict[str, tuple[type[ClinicalFact], str]] = {
@@ -26,7 +30,24 @@ KINDS: dict[str, tuple[type[ClinicalFact], str]] = {
     "procedures": (Procedure, "procedures_asked_on"),
     "labs": (LabValue, "labs_asked_on"),
     "sun": (SunExposure, "sun_asked_on"),
+    "reactions": (Reaction, "reactions_asked_on"),
 }
+
+
+#: Kind of fact -> its name in the singular and the list of the vocabulary that has its codes.
+WORDS = {
+    "allergies": ("Allergy", "allergens"),
+    "conditions": ("Condition", "conditions"),
+    "medications": ("Medicine", "medications"),
+    "procedures": ("Procedure", "procedures"),
+    "labs": ("Lab value", "labs"),
+    "sun": ("Sun", ""),
+    "reactions": ("Reaction", "adverse_events"),
+}
+#: Fields of a patient that no clinical rule reads.
+CONTACT = frozenset(
+    {"given_name", "family_name", "phone", "phone_other", "email", "language", "channel", "consent_messages", "note"}
+)  # fmt: skip
 
 
 class PatientError(Exception):
@@ -40,9 +61,36 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _visible(name: str) -> str:
+    """A name without what has no width: pasted from a web page, it would hide the patient from every search."""
+    return " ".join(
+        "".join(c for c in name if unicodedata.category(c) not in {"Cf", "Cc"} or c.isspace()).split()
+    )
+
+
+def _with_visible_names(values: dict[str, Any]) -> dict[str, Any]:
+    names = {name: _visible(values[name]) for name in ("given_name", "family_name") if name in values}
+    if not all(names.values()):
+        raise PatientError("A name needs at least one letter that can be seen.")
+    return values | names
+
+
+def _tell(patient_id: int, cause: str) -> None:
+    """Let the apps above know, inside the transaction of the change."""
+    for listener in fact_listeners:
+        listener(patient_id, cause)
+
+
+def _named(kind: str, fact: ClinicalFact) -> str:
+    """`Allergy, Lidocaine`."""
+    word, codes = WORDS[kind]
+    return f"{word}, {vocabulary.label(codes, str(fact)) if codes else fact}"
+
+
 @transaction.atomic
 def register(*, by: User, **values: Any) -> Patient:
-    """Register a person. `values` are fields of Patient."""
+    """Register a person. `values` are fields of Patient. Raises PatientError for a name without letters."""
+    values = _with_visible_names(values)
     patient = Patient.objects.create(created_by=by, **values)
     patient.refresh_from_db()
     record(type="patient.registered", target=patient, by=by, patient_id=patient.pk, new=_plain(values))
@@ -52,6 +100,7 @@ def register(*, by: User, **values: Any) -> Patient:
 @transaction.atomic
 def update(*, patient: Patient, by: User, version: int, what: str, **values: Any) -> Patient:
     """Change single facts of a patient. Raises PatientError when somebody else changed them since `version`."""
+    values = _with_visible_names(values)
     current = Patient.objects.select_for_update().get(pk=patient.pk)
     if current.version != version:
         raise PatientError(
@@ -68,6 +117,9 @@ def update(*, patient: Patient, by: User, version: int, what: str, **values: Any
             type=f"patient.{what}", target=current, by=by, patient_id=current.pk,
             old=_plain({name: old[name] for name in changed}), new=_plain(changed),
         )  # fmt: skip
+        clinical = [name.replace("_", " ") for name in changed if name not in CONTACT]
+        if clinical:
+            _tell(current.pk, f"Profile changed: {', '.join(clinical)}")
     return current
 
 
@@ -82,6 +134,7 @@ def add_fact(*, patient: Patient, kind: str, by: User, today: date, **values: An
         raise PatientError("This stands in the list already.") from error
     Patient.objects.filter(pk=patient.pk).update(**{asked: today})
     record(type=f"{kind}.added", target=fact, by=by, patient_id=patient.pk, new=_plain(values))
+    _tell(patient.pk, f"{_named(kind, fact)}: added")
     return fact
 
 
@@ -101,6 +154,8 @@ def retract_fact(*, fact: ClinicalFact, by: User, now: datetime, reason: str) ->
         patient_id=getattr(fact, "patient_id", None),
         reason=reason.strip()[:300],
     )
+    kind = next(name for name, (model, _asked) in KINDS.items() if isinstance(fact, model))
+    _tell(fact.patient_id, f"{_named(kind, fact)}: taken back")  # type: ignore[attr-defined]
 
 
 @transaction.atomic
@@ -115,3 +170,4 @@ def asked_none(*, patient: Patient, kind: str, by: User, today: date) -> None:
         patient_id=patient.pk,
         new={"asked_on": today.isoformat()},
     )
+    _tell(patient.pk, f"{WORDS[kind][0]}: asked")

@@ -6,3 +6,10 @@ class PatientsConfig(AppConfig):
 
     name = "patients"
     label = "patients"
+
+    def ready(self) -> None:
+        """Tell the pages of the audit trail how patients are found and named."""
+        from mesoclinic.ui import registry
+        from patients import queries
+
+        registry.set_patients(registry.PatientNames(find=queries.keys_of, names=queries.names_of))

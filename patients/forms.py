@@ -8,10 +8,22 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from mesoclinic.ui import formatting, typed
 from mesoclinic.ui.forms import CodeSearch, Col, DateInput, PickWidget, UnitInput, grid_helper
 from patients import vocabulary
-from patients.models import Allergy, Condition, LabValue, Medication, Patient, Procedure, SunExposure
+from patients.models import (
+    Allergy,
+    Condition,
+    LabValue,
+    Medication,
+    Patient,
+    Procedure,
+    Reaction,
+    SunExposure,
+)
 
+#: Below this age a guardian consents (clinical reference, rule on minors).
+ADULT = 18
 _LANGUAGES = [(code.split("-")[0], name) for code, name in settings.LANGUAGES]
 _YES_NO = [("", "Not asked"), ("True", "Yes"), ("False", "No")]
 
@@ -85,6 +97,16 @@ class ContactForm(_Dated):
             Col("phone_other", 3), Col("email", 4), Col("language", 2), Col("channel", 3), Col("consent_messages", 9),
             Col("note", 12),
         )  # fmt: skip
+        self.fields["phone"].help_text = "With country code, or as it is dialled here"
+        for name in ("phone", "phone_other"):
+            if self.initial.get(name):
+                self.initial[name] = formatting.phone(self.initial[name])
+        born = self.data.get("birth_date") if self.is_bound else self.initial.get("birth_date")
+        day = typed.day(born) if isinstance(born, str) else born
+        if isinstance(day, date) and formatting.age_in_years(day, self.today) < ADULT:
+            self.fields[
+                "birth_date"
+            ].help_text = "Under 18: a guardian consents, and cosmetic plans are declined."
 
     def clean_phone(self) -> str:
         return e164(self.cleaned_data["phone"])
@@ -93,9 +115,26 @@ class ContactForm(_Dated):
         return e164(self.cleaned_data["phone_other"])
 
     def clean(self) -> dict[str, Any]:
-        """Consent to messages needs somewhere to send them."""
+        """The preferred channel and the consent to messages need somewhere to send them."""
         cleaned = super().clean()
-        if cleaned.get("consent_messages") and not (cleaned.get("email") or cleaned.get("phone")):
+        channel = cleaned.get("channel")
+        if channel == Patient.Channel.EMAIL and not cleaned.get("email") and "email" not in self.errors:
+            self.add_error(
+                "email", "E-mail is the preferred channel: enter an address, or choose another channel."
+            )
+        elif (
+            channel in {Patient.Channel.SMS, Patient.Channel.PHONE}
+            and not cleaned.get("phone")
+            and "phone" not in self.errors
+        ):
+            self.add_error(
+                "phone", "The preferred channel needs a phone number: enter one, or choose E-mail."
+            )
+        if (
+            "email" not in self.errors
+            and cleaned.get("consent_messages")
+            and not (cleaned.get("email") or cleaned.get("phone"))
+        ):
             self.add_error("email", "Messages need an e-mail address or a phone.")
         return cleaned
 
@@ -125,8 +164,14 @@ class ProfileForm(_Dated):
         fields = ("phototype", "weight_kg", "height_cm", "pregnancy", "pregnancy_asked_on", "menopausal_status",
                   "sterilised", "smoking_per_day", "sunscreen_daily", "bdd_screen", "systolic", "diastolic",
                   "blood_pressure_on", "consent_signed_on", "baseline_photos_on")  # fmt: skip
+        # The unit stands in the field, once.
+        labels = {"weight_kg": "Weight", "height_cm": "Height", "systolic": "Blood pressure, upper",
+                  "diastolic": "Blood pressure, lower", "blood_pressure_on": "Blood pressure measured on",
+                  "smoking_per_day": "Cigarettes"}  # fmt: skip
         widgets = {
-            "weight_kg": UnitInput("kg"), "height_cm": UnitInput("cm"), "pregnancy_asked_on": DateInput,
+            "weight_kg": UnitInput("kg"), "height_cm": UnitInput("cm"), "systolic": UnitInput("mmHg", whole=True),
+            "diastolic": UnitInput("mmHg", whole=True), "smoking_per_day": UnitInput("a day", whole=True),
+            "pregnancy_asked_on": DateInput,
             "blood_pressure_on": DateInput, "consent_signed_on": DateInput, "baseline_photos_on": DateInput,
         }  # fmt: skip
 
@@ -163,9 +208,11 @@ class ProfileForm(_Dated):
         upper, lower = cleaned.get("systolic"), cleaned.get("diastolic")
         if (upper is None) != (lower is None):
             self.add_error("diastolic" if lower is None else "systolic", "Blood pressure needs both values.")
-        for name, value, least, most in (("systolic", upper, 50, 300), ("diastolic", lower, 20, 200)):
+        for name, least, most, unit in (("systolic", 50, 300, "mmHg"), ("diastolic", 20, 200, "mmHg"),
+                                        ("weight_kg", 20, 300, "kg"), ("height_cm", 100, 250, "cm")):  # fmt: skip
+            value = cleaned.get(name)
             if value is not None and not least <= value <= most:
-                self.add_error(name, f"From {least} to {most} mmHg.")
+                self.add_error(name, f"Enter a value from {least} to {most} {unit}.")
         return cleaned
 
 
@@ -253,7 +300,7 @@ class ProcedureForm(_FactForm):
 class LabForm(_FactForm):
     columns = (("code", 5), ("value", 3), ("taken_on", 4))
     past_days = ("taken_on",)
-    code = forms.ChoiceField(label="Laboratory value", choices=lambda: _codes("labs"))
+    code = forms.ChoiceField(label="Laboratory value", choices=lambda: [("", ""), *vocabulary.lab_choices()])
 
     class Meta:
         model = LabValue
@@ -280,6 +327,23 @@ class SunForm(_FactForm):
         widgets = {"on": DateInput, "healed_on": DateInput}
 
 
+class ReactionForm(_FactForm):
+    columns = (("event", 4), ("grade", 2), ("agent", 3), ("area", 3), ("occurred_on", 3))
+    past_days = ("occurred_on",)
+    event = forms.ChoiceField(label="Reaction", choices=lambda: _codes("adverse_events"), widget=CodeSearch)
+    grade = forms.TypedChoiceField(
+        label="Grade", coerce=int, choices=[(1, "1 mild"), (2, "2 moderate"), (3, "3 severe"), (4, "4 life-threatening")]
+    )  # fmt: skip
+    agent = forms.ChoiceField(
+        label="Agent held responsible", required=False, choices=lambda: [("", "Not known"), *vocabulary.choices("agents")]
+    )  # fmt: skip
+
+    class Meta:
+        model = Reaction
+        fields = ("event", "grade", "agent", "area", "occurred_on")
+        widgets = {"occurred_on": DateInput}
+
+
 FACT_FORMS: dict[str, type[_FactForm]] = {
     "allergies": AllergyForm,
     "conditions": ConditionForm,
@@ -287,4 +351,5 @@ FACT_FORMS: dict[str, type[_FactForm]] = {
     "procedures": ProcedureForm,
     "labs": LabForm,
     "sun": SunForm,
+    "reactions": ReactionForm,
 }

@@ -80,6 +80,7 @@ class Patient(models.Model):
     procedures_asked_on = models.DateField(null=True, blank=True)
     labs_asked_on = models.DateField(null=True, blank=True)
     sun_asked_on = models.DateField(null=True, blank=True)
+    reactions_asked_on = models.DateField(null=True, blank=True)
 
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     created_by = models.ForeignKey(
@@ -286,3 +287,21 @@ class SunExposure(ClinicalFact):
 
     def __str__(self) -> str:
         return self.kind
+
+
+class Reaction(ClinicalFact):
+    """A reaction to an earlier treatment, here or elsewhere (vocabulary: adverse_events), graded after CTCAE."""
+
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="reactions")
+    event = models.CharField(_("reaction"), max_length=40)
+    grade = models.PositiveSmallIntegerField(_("grade"))
+    agent = models.CharField(_("agent held responsible"), max_length=40, blank=True)
+    area = models.CharField(_("area"), max_length=20, blank=True)
+    occurred_on = models.DateField(_("date"), null=True, blank=True)
+
+    class Meta:
+        ordering = ["-occurred_on", "pk"]
+        constraints = [models.CheckConstraint(condition=Q(grade__range=(1, 5)), name="reaction_grade_1_to_5")]
+
+    def __str__(self) -> str:
+        return self.event

@@ -1,7 +1,7 @@
 """Reads: search, duplicates, the banner, and the facts the protocol engine gets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import date
 from decimal import Decimal
@@ -9,8 +9,10 @@ from typing import Any
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db.models import F, Func, Q, QuerySet, TextField, Value
+from django.db.models.functions import Trim
 from django.urls import reverse
 
+from mesoclinic.ui import formatting
 from patients import vocabulary
 from patients.models import Patient
 
@@ -20,6 +22,8 @@ _DATES = (
 )
 #: Similar names that are ranked at most.
 CANDIDATES = 600
+#: A medicine that ended longer ago leaves the banner.
+YEAR = 365
 #: A query longer than this is no name.
 MOST_CHARACTERS = 80
 
@@ -48,6 +52,18 @@ def typed_date(text: str) -> date | None:
     return None
 
 
+def with_name(text: str) -> QuerySet[Patient]:
+    """Patients whose name has every word of `text` in it, whatever the accents and capitals: for the lists' filters."""
+    found = Patient.objects.all()
+    words = clean_query(text).split()[:6]
+    for number, word in enumerate(words):
+        name = f"word_{number}"
+        # The blank that the function puts between two names would be looked for, too.
+        key = Trim(_NameKeyOf(Value(word), Value("")))
+        found = found.alias(**{name: key}).filter(name_key__contains=F(name))
+    return found if words else found.none()
+
+
 def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     """Patients by name (fuzzy, accent-blind), phone, birth date or record number; the best first.
 
@@ -71,13 +87,7 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     if digits:
         found |= {p.pk: p for p in Patient.objects.filter(record_number__icontains=query)[:limit]}
     # The words as typed come first: cheap even for a name that thousands share.
-    literal = Patient.objects.all()
-    for number, word in enumerate(query.split()[:6]):
-        name = f"word_{number}"
-        literal = literal.annotate(**{name: _NameKeyOf(Value(word), Value(""))}).filter(
-            name_key__contains=F(name)
-        )
-    for patient in literal.order_by("family_name", "given_name", "pk")[:limit]:
+    for patient in with_name(query).order_by("family_name", "given_name", "pk")[:limit]:
         found.setdefault(patient.pk, patient)
     if len(found) >= limit:
         return list(found.values())[:limit]
@@ -95,6 +105,18 @@ def search_anywhere(text: str, *, limit: int = 20) -> list[Patient]:
     for patient in closest[:limit]:
         found.setdefault(patient.pk, patient)
     return list(found.values())[:limit]
+
+
+def keys_of(text: str) -> list[int]:
+    """Keys of the patients with this name or record number, at most 200. Nobody who only sounds alike."""
+    found = Patient.objects.filter(Q(pk__in=with_name(text)) | Q(record_number__iexact=clean_query(text)))
+    return list(found.order_by().values_list("pk", flat=True)[:200])
+
+
+def names_of(keys: Collection[int]) -> dict[int, str]:
+    """Full names and record numbers, one query."""
+    rows = Patient.objects.filter(pk__in=keys).only("given_name", "family_name", "record_number")
+    return {row.pk: f"{row.full_name}, {row.record_number}" for row in rows}
 
 
 def possible_duplicates(
@@ -116,7 +138,19 @@ def patient_list(text: str) -> QuerySet[Patient] | list[Patient]:
 
 
 def _names(kind: str, codes: Iterable[str]) -> str:
-    return ", ".join(vocabulary.label(kind, code) for code in codes)
+    return ", ".join(vocabulary.label(kind, code) if kind else code for code in codes)
+
+
+def _medicine(row: Any, today: date) -> str:
+    """A medicine in the banner: what is taken, and what ended within a year, with its last day."""
+    name = vocabulary.label("medications", row.code)
+    if row.last_dose:
+        return (
+            f"{name} to {formatting.day(row.last_dose, today)}"
+            if (today - row.last_dose).days <= YEAR
+            else ""
+        )
+    return "" if row.current is False else name
 
 
 def _list_alert(
@@ -124,7 +158,7 @@ def _list_alert(
 ) -> dict[str, Any]:
     if codes:
         return {"level": "block" if grave else "warn", "label": label, "strong": _names(kind, codes[:2]),
-                "more": [vocabulary.label(kind, code) for code in codes[2:]]}  # fmt: skip
+                "more": [_names(kind, [code]) for code in codes[2:]]}  # fmt: skip
     if asked is None:
         return {"level": "warn", "label": label, "text": "not asked"}
     return {"level": "ok", "label": label, "text": "none known", "icon": "check"}
@@ -134,9 +168,7 @@ def banner(patient: Patient, today: date) -> dict[str, Any]:
     """What stands above every page of a patient: who it is and what endangers them. Three queries."""
     allergies = [row.substance for row in patient.allergies.standing()]
     conditions = [row.code for row in patient.conditions.standing()]
-    medicines = [
-        row.code for row in patient.medications.standing() if row.current is not False and not row.last_dose
-    ]
+    medicines = [words for row in patient.medications.standing() if (words := _medicine(row, today))]
     alerts = [_list_alert("Allergies", "allergens", allergies, patient.allergies_asked_on, grave=True)]
     if patient.sex == Patient.Sex.FEMALE:
         known = patient.pregnancy != Patient.Pregnancy.UNKNOWN
@@ -157,13 +189,11 @@ def banner(patient: Patient, today: date) -> dict[str, Any]:
     alerts.append(
         _list_alert("Conditions", "conditions", conditions, patient.conditions_asked_on, grave=False)
     )
-    alerts.append(
-        _list_alert("Medicines", "medications", medicines, patient.medications_asked_on, grave=False)
-    )
+    alerts.append(_list_alert("Medicines", "", medicines, patient.medications_asked_on, grave=False))
     return {
         "name": patient.full_name, "initials": patient.initials, "birth_date": patient.birth_date,
         "sex": patient.get_sex_display(), "record_number": patient.record_number, "weight_kg": patient.weight_kg,
-        "phototype": patient.phototype, "language": patient.language.upper(), "alerts": alerts,
+        "phototype": patient.phototype, "language": formatting.language_name(patient.language), "alerts": alerts,
         "url": reverse("patients:chart", args=[patient.pk]),
     }  # fmt: skip
 
@@ -187,6 +217,19 @@ def _rows(rows: Iterable[Any], names: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
+#: The lists of coded facts that a case reads.
+FACT_LISTS = ("allergies", "conditions", "medications", "procedures", "labs", "reactions", "sun")
+
+
+def _standing(patient: Patient, name: str) -> Iterable[Any]:
+    """Facts that stand, in their model's order: from what was prefetched (for many patients at once), else asked for."""
+    ahead = getattr(patient, "_prefetched_objects_cache", {})
+    if name in ahead:
+        return [row for row in ahead[name] if row.retracted_at is None]
+    standing: QuerySet[Any] = getattr(patient, name).standing()
+    return standing
+
+
 def case_facts(patient: Patient) -> dict[str, Any]:
     """The `patient` of a case file (case.schema.json). A fact that nobody asked for is absent, never "no"."""
     facts: dict[str, Any] = {"birth_date": _plain(patient.birth_date), "sex": patient.sex}
@@ -203,26 +246,29 @@ def case_facts(patient: Patient) -> dict[str, Any]:
         facts["blood_pressure"] = {"systolic": patient.systolic, "diastolic": patient.diastolic}
     facts["consent"] = patient.consent_signed_on is not None
     facts["baseline_photos"] = patient.baseline_photos_on is not None
-    lists: dict[str, tuple[date | None, Any, dict[str, str]]] = {
-        "allergies": (patient.allergies_asked_on, patient.allergies, {
+    lists: dict[str, tuple[date | None, dict[str, str]]] = {
+        "allergies": (patient.allergies_asked_on, {
             "substance": "substance", "reaction": "reaction", "severity": "severity", "verified": "verified",
             "occurred_on": "date", "detail": "detail"}),
-        "conditions": (patient.conditions_asked_on, patient.conditions, {
+        "conditions": (patient.conditions_asked_on, {
             "code": "code", "status": "status", "since": "date", "cleared_on": "cleared_on", "area": "area",
             "controlled": "controlled", "detail": "detail"}),
-        "medications": (patient.medications_asked_on, patient.medications, {
+        "medications": (patient.medications_asked_on, {
             "code": "code", "current": "current", "prescribed": "prescribed", "started": "started",
             "last_dose": "last_dose", "dose_mg_per_day": "dose_mg_per_day", "area": "area"}),
-        "procedures": (patient.procedures_asked_on, patient.procedures, {
+        "procedures": (patient.procedures_asked_on, {
             "code": "code", "area": "area", "done_on": "date", "count": "count"}),
-        "labs": (patient.labs_asked_on, patient.labs, {
+        "labs": (patient.labs_asked_on, {
             "code": "code", "value": "value", "unit": "unit", "taken_on": "date"}),
+        "reactions": (patient.reactions_asked_on, {
+            "event": "event", "grade": "grade", "agent": "agent", "area": "area", "occurred_on": "date",
+            "detail": "detail"}),
     }  # fmt: skip
-    for name, (asked, manager, names) in lists.items():
-        rows = _rows(manager.standing(), names)
+    for name, (asked, names) in lists.items():
+        rows = _rows(_standing(patient, name), names)
         if rows or asked is not None:
             facts[name] = rows
-    sun = list(patient.sun.standing())
+    sun = list(_standing(patient, "sun"))
     if sun or patient.sun_asked_on is not None:
         exposed = [row for row in sun if row.kind != "sunburn"]
         burnt = [row for row in sun if row.kind == "sunburn"]

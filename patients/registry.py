@@ -1,6 +1,6 @@
 """What the upper apps hang into the chart: panels, buttons and lines of the timeline."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,10 @@ class TimelineEntry:
     text: str = ""
     url: str = ""
     clinical: bool = True
+    #: What was done part by part, each with whether it is there: `(True, "Checks")`.
+    parts: Sequence[tuple[bool, str]] = ()
+    #: More to read without leaving the chart, as (name, value).
+    details: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,26 @@ type Buttons = Callable[[HttpRequest, Patient], Iterable[Button]]
 #: A panel: (template, context), or None when it has nothing to show this person.
 type Panel = Callable[[HttpRequest, Patient], tuple[str, dict[str, Any]] | None]
 
+
+@dataclass(frozen=True, slots=True)
+class BannerNote:
+    """One line under a patient's banner: level (`block`, `warn`, `info`), text, and where it leads.
+
+    `word` stands first, in place of the level's own word.
+    """
+
+    level: str
+    text: str
+    url: str = ""
+    word: str = ""
+
+
+type Notes = Callable[[HttpRequest, Patient], Iterable[BannerNote]]
+#: Called inside the transaction of a change of clinical facts, with the patient's key and the cause in words.
+type FactListener = Callable[[int, str], None]
+
 timeline_sources: list[Source] = []
 chart_buttons: list[Buttons] = []
 chart_panels: list[Panel] = []
+banner_notes: list[Notes] = []
+fact_listeners: list[FactListener] = []

@@ -7,11 +7,13 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record_access
+from mesoclinic.ui.middleware import typed
+from mesoclinic.ui.reading import row_id
 from patients import actions, queries, vocabulary
 from patients.forms import FACT_FORMS, ContactForm, ProfileForm
 from patients.models import Patient
@@ -26,6 +28,7 @@ _KIND_WORDS = {
     "procedures": ("Earlier procedures", "procedures"),
     "labs": ("Laboratory", "labs"),
     "sun": ("Sun", ""),
+    "reactions": ("Reactions to earlier treatments", "adverse_events"),
 }
 
 
@@ -33,7 +36,7 @@ def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-@require_GET
+@require_safe
 @require(Permission.PATIENT_VIEW)
 def patient_list(request: HttpRequest) -> HttpResponse:
     """All patients by name, or what a search finds."""
@@ -42,7 +45,7 @@ def patient_list(request: HttpRequest) -> HttpResponse:
     return render(request, "patients/list.html", {"page_obj": page, "q": text})
 
 
-@require_GET
+@require_safe
 @require(Permission.PATIENT_VIEW)
 def search(request: HttpRequest) -> HttpResponse:
     """What the search box shows while one types; without htmx, the list page."""
@@ -54,7 +57,7 @@ def search(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.PATIENT_REGISTER)
 def register(request: HttpRequest) -> HttpResponse:
     """Register a new patient; people who may be the same are shown first."""
@@ -67,14 +70,18 @@ def register(request: HttpRequest) -> HttpResponse:
             phone=values["phone"],
         )  # fmt: skip
         if not alike or request.POST.get("different") == "1":
-            patient = actions.register(by=_user(request), **values)
-            messages.success(request, f"{patient.full_name} is registered as {patient.record_number}.")
-            return redirect("patients:chart", patient.pk)
-    status = 422 if request.method == "POST" and not form.is_valid() else 200
+            try:
+                patient = actions.register(by=_user(request), **values)
+            except actions.PatientError as error:
+                form.add_error(None, str(error))
+            else:
+                messages.success(request, f"{patient.full_name} is registered as {patient.record_number}.")
+                return redirect("patients:chart", patient.pk)
+    status = 422 if request.method == "POST" and form.errors else 200
     return render(request, "patients/register.html", {"form": form, "alike": alike}, status=status)
 
 
-@require_GET
+@require_safe
 @require(Permission.PATIENT_VIEW)
 def chart(request: HttpRequest, pk: int) -> HttpResponse:
     """The patient's page: banner, what comes next, facts, history."""
@@ -95,12 +102,16 @@ def chart(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "patient": patient, "banner": banner_for(request, patient), "clinical": clinical, "timeline": lines[:40],
             "panels": [{"template": template, **context} for template, context in panels],
-            "buttons": [button for buttons in chart_buttons for button in buttons(request, patient)],
+            "buttons": sorted(
+                (button for buttons in chart_buttons for button in buttons(request, patient)),
+                key=lambda button: button.primary,
+            ),
+            "health": health(patient) if clinical else [],
         },
     )  # fmt: skip
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.PATIENT_EDIT)
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Contact details and language."""
@@ -111,12 +122,11 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
     patient = get_object_or_404(Patient, pk=pk)
     form = form_class(request.POST or None, instance=patient, today=timezone.localdate())
     if request.method == "POST" and form.is_valid():
-        version = request.POST.get("version", "")
         try:
             # The form has written into its own instance: the action reads a fresh row.
             actions.update(
                 patient=Patient(pk=pk), by=_user(request), what=what,
-                version=int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0,
+                version=row_id(request.POST.get("version")) or 0,
                 **form.cleaned_data,
             )  # fmt: skip
         except actions.PatientError as error:
@@ -125,6 +135,7 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
             messages.success(request, f"{title} saved.")
             return redirect("patients:profile" if what == "profile" else "patients:chart", pk)
     stored = Patient.objects.get(pk=pk)
+    record_access(by=_user(request), patient_id=pk, what=title.lower())
     context: dict[str, Any] = {
         "form": form, "patient": stored, "banner": banner_for(request, stored), "title": title,
         "version": request.POST.get("version") if request.method == "POST" else stored.version,
@@ -135,17 +146,30 @@ def _single_facts(request: HttpRequest, pk: int, form_class: Any, what: str, tit
 
 
 def _line(kind: str, fact: Any) -> str:
-    words = [str(getattr(fact, "code", "") or getattr(fact, "substance", "") or getattr(fact, "kind", ""))]
+    code = next((v for n in ("code", "substance", "kind", "event") if (v := getattr(fact, n, ""))), "")
+    words = [str(code)]
     words[0] = (
         vocabulary.label(_KIND_WORDS[kind][1], words[0])
         if _KIND_WORDS[kind][1]
         else words[0].replace("-", " ")
     )
+    if kind == "reactions":
+        words.append(f"grade {fact.grade}")
     if kind == "labs":
-        words.append(f"{fact.value.normalize():f} {fact.unit}")
-    for name in ("reaction", "severity", "status", "area"):
-        if getattr(fact, name, ""):
-            words.append(str(getattr(fact, name)).replace("-", " "))
+        words = [vocabulary.lab_words(fact.code, fact.value, fact.unit)]
+    for name, vocabulary_list in (
+        ("reaction", "reactions"),
+        ("severity", ""),
+        ("status", ""),
+        ("agent", "agents"),
+        ("area", "areas"),
+    ):
+        code = str(getattr(fact, name, "") or "")
+        if code:
+            said = vocabulary.label(vocabulary_list, code) if vocabulary_list else code.replace("-", " ")
+            words.append(said[:1].lower() + said[1:])
+    if kind == "medications" and fact.current is False and not fact.last_dose:
+        words.append("no longer taken")
     return ", ".join(words)
 
 
@@ -153,25 +177,38 @@ _DAYS = (("since", "since"), ("cleared_on", "cleared"), ("started", "from"), ("l
          ("done_on", ""), ("taken_on", ""), ("on", ""), ("occurred_on", ""), ("healed_on", "healed"))  # fmt: skip
 
 
+def _fact_rows(patient: Patient, kind: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "pk": fact.pk, "text": _line(kind, fact),
+            "days": [(word, day) for name, word in _DAYS if (day := getattr(fact, name, None))],
+        }
+        for fact in getattr(patient, kind).standing()
+    ]  # fmt: skip
+
+
+def health(patient: Patient) -> list[dict[str, Any]]:
+    """The lists that decide what is safe, to read on the chart."""
+    return [
+        {"title": _KIND_WORDS[kind][0], "rows": _fact_rows(patient, kind),
+         "asked": getattr(patient, actions.KINDS[kind][1])}
+        for kind in ("allergies", "conditions", "medications", "procedures")
+    ]  # fmt: skip
+
+
 def fact_lists(patient: Patient) -> list[dict[str, Any]]:
     """Every coded list with its rows, its form and when it was asked for."""
     today = timezone.localdate()
     found = []
     for kind, (title, _vocabulary) in _KIND_WORDS.items():
-        rows = [
-            {
-                "pk": fact.pk, "text": _line(kind, fact),
-                "days": [(word, day) for name, word in _DAYS if (day := getattr(fact, name, None))],
-            }
-            for fact in getattr(patient, kind).standing()
-        ]  # fmt: skip
+        rows = _fact_rows(patient, kind)
         asked = getattr(patient, actions.KINDS[kind][1])
         form = FACT_FORMS[kind](today=today, auto_id=f"id_{kind}_%s")
         found.append({"kind": kind, "title": title, "rows": rows, "asked": asked, "form": form})
     return found
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.PROFILE_VIEW)
 def profile(request: HttpRequest, pk: int) -> HttpResponse:
     """The clinical profile."""
@@ -188,7 +225,7 @@ def _list_answer(
     if form is not None:
         shown["form"] = form
     context = {"list": shown, "patient": patient, "error": error, "banner": banner_for(request, patient)}
-    template = "patients/_list.html" if getattr(request, "htmx", False) else "patients/fact.html"
+    template = "patients/_list_answer.html" if getattr(request, "htmx", False) else "patients/fact.html"
     return render(request, template, context, status=422 if form is not None or error else 200)
 
 
@@ -198,11 +235,13 @@ def _kind(kind: str) -> str:
     return kind
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @require(Permission.PROFILE_EDIT)
 def fact_add(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
-    """Add a coded fact, or state that there is none."""
+    """Add a coded fact, or state that there is none. An address that was reloaded leads back to the profile."""
     patient, kind, today = get_object_or_404(Patient, pk=pk), _kind(kind), timezone.localdate()
+    if request.method == "GET":
+        return redirect("patients:profile", patient.pk)
     if request.POST.get("none") == "1":
         actions.asked_none(patient=patient, kind=kind, by=_user(request), today=today)
         return _list_answer(request, patient, kind)
@@ -228,7 +267,7 @@ def fact_retract(request: HttpRequest, pk: int, kind: str, fact: int) -> HttpRes
     found = get_object_or_404(model, pk=fact, patient_id=pk)
     try:
         actions.retract_fact(
-            fact=found, by=_user(request), now=timezone.now(), reason=request.POST.get("reason", "")
+            fact=found, by=_user(request), now=timezone.now(), reason=typed(request, "reason", 300)
         )
     except actions.PatientError as error:
         return _list_answer(request, get_object_or_404(Patient, pk=pk), kind, error=str(error))

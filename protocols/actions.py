@@ -22,6 +22,7 @@ from protocols.models import (
     TreatmentPlan,
 )
 from protocols.queries import case_of, finding_key, open_problems, rechecked, scored
+from protocols.registry import version_listeners
 
 #: Minutes of a session by modality; a body area or a second part adds time [K].
 MINUTES = {"syringe": 30, "needle-free": 30, "microneedling": 45}
@@ -74,14 +75,16 @@ def assess_and_propose(
     return propose_plan(assessment=assessment, by=by, today=today)
 
 
-def _content(found: Rechecked, edits: Mapping[str, Any]) -> dict[str, Any]:
+def content_of(found: Rechecked, edits: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan's content: the answer with the edits on it, and every limit beside its value."""
     return found.proposal.to_dict() | {
         "edits": dict(edits),
         "limits": [limit.to_dict() for limit in found.limits],
     }
 
 
-def _findings(found: Rechecked) -> list[dict[str, Any]]:
+def findings_of(found: Rechecked) -> list[dict[str, Any]]:
+    """A plan's findings, each with the key that an answer belongs to."""
     return [row | {"key": finding_key(row)} for row in found.findings()]
 
 
@@ -97,8 +100,8 @@ def propose_plan(*, assessment: Assessment, by: User, today: date) -> TreatmentP
         version=assessment.plans.count() + 1,
         case=case,
         proposal=proposal,
-        content=_content(found, {}),
-        findings=_findings(found),
+        content=content_of(found, {}),
+        findings=findings_of(found),
         knowledge_version=knowledge().version,
         knowledge_sha256=knowledge().sha256,
         created_by=by,
@@ -122,8 +125,8 @@ def _draft(plan: TreatmentPlan, revision: int | None = None) -> TreatmentPlan:
 def _store(plan: TreatmentPlan, case: Mapping[str, Any], edits: Mapping[str, Any], today: date) -> None:
     found = rechecked(case, edits, today)
     plan.case = dict(case)
-    plan.content = _content(found, edits)
-    plan.findings = _findings(found)
+    plan.content = content_of(found, edits)
+    plan.findings = findings_of(found)
     plan.knowledge_version, plan.knowledge_sha256 = knowledge().version, knowledge().sha256
     plan.revision += 1
     plan.save()
@@ -133,7 +136,7 @@ def _store(plan: TreatmentPlan, case: Mapping[str, Any], edits: Mapping[str, Any
 def propose_again(*, plan: TreatmentPlan, by: User, today: date) -> TreatmentPlan:
     """The engine's fresh answer with today's facts; edits of values are dropped, chosen alternatives stay."""
     current = _draft(plan)
-    case = case_of(current.assessment, today)
+    case = facts_of(current, today)
     edits = {"choice": current.content.get("edits", {}).get("choice", {})}
     _store(current, case, edits, today)
     current.proposal = rechecked(case, {}, today).proposal.to_dict()
@@ -236,6 +239,7 @@ def _dose(text: str | None) -> Decimal | None:
 def _materialise(plan: TreatmentPlan) -> None:
     """One row per session and dose, as booking and the treatment day read them."""
     for index, course in enumerate(plan.content["courses"]):
+        first = course["sessions"][0] if course["sessions"] else None
         for session in course["sessions"]:
             window = session["window_days"]
             modalities = [part["modality"] for part in session["parts"]]
@@ -247,7 +251,7 @@ def _materialise(plan: TreatmentPlan) -> None:
                 earliest_days=window["earliest"],
                 target_days=window["target"],
                 latest_days=window["latest"],
-                not_before=date.fromisoformat(course["start_earliest"]) if session["number"] == 1 else None,
+                not_before=date.fromisoformat(course["start_earliest"]) if session is first else None,
                 duration_min=_minutes(session),
                 arrive_early_min=_early(session),
                 room_capability="needling" if needling else "injection",
@@ -275,6 +279,27 @@ def _materialise(plan: TreatmentPlan) -> None:
             )
 
 
+def facts_of(plan: TreatmentPlan, today: date) -> dict[str, Any]:
+    """The case of a draft with the facts of now: of a new plan, or of the course under way that it continues."""
+    if plan.supersedes is not None:
+        from protocols.queries_replan import follow_up_of
+
+        return follow_up_of(plan.supersedes, today)
+    return case_of(plan.assessment, today)
+
+
+def _supersede(plan: TreatmentPlan, by: User, now: datetime) -> None:
+    """The version before is no longer in force; what is booked follows the new one."""
+    assert plan.supersedes is not None
+    old = TreatmentPlan.objects.select_for_update().get(pk=plan.supersedes.pk)
+    if old.status not in TreatmentPlan.LIVE:
+        raise PlanError("The version before this one is no longer in force. Propose again.")
+    old.status = TreatmentPlan.Status.SUPERSEDED
+    old.save(update_fields=["status", "saved_at"])
+    for told in version_listeners:
+        told(old, plan, by, now)
+
+
 @transaction.atomic
 def sign_plan(*, plan: TreatmentPlan, by: User, revision: int, now: datetime, today: date) -> TreatmentPlan:
     """Freeze a plan. It is checked once more with the facts of this moment: what changed since must be seen first.
@@ -284,7 +309,7 @@ def sign_plan(*, plan: TreatmentPlan, by: User, revision: int, now: datetime, to
     current = _draft(plan, revision)
     # The patient's row is locked so that no new fact slips in between the check and the signature.
     Patient.objects.select_for_update().get(pk=current.patient_id)
-    facts = case_of(current.assessment, today)
+    facts = facts_of(current, today)
     if {**facts, "today": ""} != {**current.case, "today": ""}:
         raise PlanError("The patient's facts changed since this proposal. Propose again, then sign.")
     edits = current.content.get("edits", {})
@@ -292,7 +317,7 @@ def sign_plan(*, plan: TreatmentPlan, by: User, revision: int, now: datetime, to
         _store(current, facts, edits, today)
     except EditFault as fault:
         raise PlanError(str(fault)) from fault
-    if current.content["status"] != "proposed" or not current.content["courses"]:
+    if current.content["status"] != "proposed" or not any(c["sessions"] for c in current.content["courses"]):
         raise PlanError("There is nothing to sign: the findings say why.")
     problems = open_problems(current)
     if any(problem["level"] == "block" for problem in problems):
@@ -303,6 +328,8 @@ def sign_plan(*, plan: TreatmentPlan, by: User, revision: int, now: datetime, to
     current.status = TreatmentPlan.Status.SIGNED
     current.signed_by, current.signed_at = by, now
     current.save()
+    if current.supersedes is not None:
+        _supersede(current, by, now)
     record(
         type="plan.signed", target=current, by=by, patient_id=current.patient_id,
         new={"sessions": sum(len(c["sessions"]) for c in current.content["courses"]),

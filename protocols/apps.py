@@ -8,12 +8,26 @@ class ProtocolsConfig(AppConfig):
     label = "protocols"
 
     def ready(self) -> None:
-        """Assessments and plans stand in the patient's chart; drafts wait among the physician's tasks."""
+        """Assessments and plans stand in the chart, drafts and alerts wait for the physician, facts are watched."""
         from mesoclinic.ui.registry import nav_counts
-        from patients.registry import chart_buttons, chart_panels, timeline_sources
-        from protocols import chart
+        from patients.registry import (
+            banner_notes,
+            chart_buttons,
+            chart_panels,
+            fact_listeners,
+            timeline_sources,
+        )
+        from protocols import chart, chart_watch
+        from protocols.queries_replan import reactions_in_courses, reactions_of
+        from protocols.registry import history_batches, history_sources
 
         timeline_sources.append(chart.history)
         chart_buttons.append(chart.buttons)
         chart_panels.append(chart.plans)
         nav_counts["tasks"] = chart.waiting_drafts
+        history_sources.append(reactions_in_courses)
+        history_batches[reactions_in_courses] = reactions_of
+        nav_counts["alerts"] = chart_watch.waiting_alerts
+        nav_counts["visits-on-hold"] = chart_watch.held_visits
+        banner_notes.append(chart_watch.notes)
+        fact_listeners.append(chart_watch.fact_changed)

@@ -1,10 +1,11 @@
-"""`manage.py propose` without Django's part: read cases, answer, name every fault with its path."""
+"""`manage.py propose` and `replan` without Django's part: read cases, answer, name every fault with its path."""
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from protocols.engine import CaseFaults, Knowledge, parse, propose
+from protocols.engine import CaseFaults, Knowledge, parse, parse_follow_up, propose, replan
 
 #: A case file larger than this is no case.
 MOST_BYTES = 2_000_000
@@ -63,6 +64,31 @@ def answer(raw: bytes, knowledge: Knowledge) -> dict[str, Any]:
     return propose(case, knowledge, case.today).to_dict()
 
 
+def answer_follow_up(raw: bytes, knowledge: Knowledge) -> dict[str, Any]:
+    """The replan for one plan file. Raises CaseFaults with every fault found."""
+    data = read(raw)
+    if isinstance(data, dict) and "replan" in data and "expect" in data:
+        data = data["replan"]  # a worked case: its input
+    state = parse_follow_up(data, knowledge)
+    return replan(state, knowledge, state.case.today).to_dict()
+
+
+def schemas(noun: str, knowledge: Knowledge) -> dict[str, Any]:
+    """The JSON Schemas of input and output, each whole: what they refer to stands in their `$defs`."""
+    if noun == "case":
+        given: Any = knowledge.schema
+    else:
+        given = _inlined(knowledge.replan_schema, knowledge.schema)
+    return {"input": given, "output": knowledge.answer_schema}
+
+
+def _inlined(schema: Any, referred: Any) -> dict[str, Any]:
+    text = json.dumps(schema).replace("case.schema.json#/$defs/", "#/$defs/")
+    found: dict[str, Any] = json.loads(text)
+    found["$defs"] = {**referred["$defs"], **found["$defs"]}
+    return found
+
+
 def as_lines(faults: list[Fault]) -> list[str]:
     """One line per fault: `path: message`."""
     return [f"{path}: {re.sub(r'\s+', ' ', message)}" for path, message in faults]
@@ -77,6 +103,11 @@ def as_text(proposal: dict[str, Any], knowledge: Knowledge) -> str:
     for course in proposal["courses"]:
         days = course["interval_days"]
         lines.append("")
+        if course.get("decision"):
+            lines.append(
+                f"{course['decision'].upper()}: {course['sessions_done']} done, {course['sessions_total']} in all"
+            )
+            lines += [f"  change: {row['text']}" for row in course["changes"]]
         lines.append(
             f"{' + '.join(course['concerns'])}: {len(course['sessions'])} sessions, every {days['target']} days "
             f"({days['min']} to {days['max']}), from {course['start_earliest']}"
@@ -116,14 +147,29 @@ def as_text(proposal: dict[str, Any], knowledge: Knowledge) -> str:
     return "\n".join(lines)
 
 
-def answer_lines(stream: Any, knowledge: Knowledge, write: Any) -> int:
+def _lines(stream: Any) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines, each read no further than a case may be long: memory does not grow with the input."""
+    number = 0
+    while raw := stream.readline(MOST_BYTES + 2):
+        number += 1
+        if not raw.endswith(b"\n") and len(raw) > MOST_BYTES:
+            while (rest := stream.readline(MOST_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        if raw.strip():
+            yield number, raw
+
+
+def answer_lines(
+    stream: Any,
+    knowledge: Knowledge,
+    write: Any,
+    one: Callable[[bytes, Knowledge], dict[str, Any]] = answer,
+) -> int:
     """Each input line a case, each output line its answer, in order. Exit code: 1 when any was faulty."""
     bad = False
-    for number, raw in enumerate(stream, 1):
-        if not raw.strip():
-            continue
+    for number, raw in _lines(stream):
         try:
-            found: dict[str, Any] = answer(raw, knowledge)
+            found: dict[str, Any] = one(raw, knowledge)
         except CaseFaults as error:
             bad = True
             found = {"line": number, "errors": [{"path": p, "message": m} for p, m in error.faults]}

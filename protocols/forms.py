@@ -63,6 +63,7 @@ class PreferencesForm(forms.ModelForm):
     def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.today = today
+        self.fields["max_downtime_days"].label = "Accepted downtime"
         for name, least, most in (("max_downtime_days", 0, 60), ("pain", 0, 10), ("max_sessions", 1, 12)):
             self.fields[name] = forms.IntegerField(
                 label=self.fields[name].label, required=False, min_value=least, max_value=most,
@@ -114,7 +115,11 @@ def _item_field(scale: str, item: Mapping[str, Any]) -> forms.Field:
     least, most = int(item["min"]), int(item["max"])
     if most - least > 9:
         return forms.IntegerField(
-            label=title, required=False, min_value=least, max_value=most, widget=UnitInput("mm", whole=True)
+            label=title.removesuffix(" in mm"),
+            required=False,
+            min_value=least,
+            max_value=most,
+            widget=UnitInput("mm", whole=True),
         )
     roman = "=" in item["label"]
     if (least, most) == (0, 1):
@@ -355,8 +360,11 @@ class ConcernForm(forms.Form):
             return None
         row = knowledge().scales[self.scale]
         low, high = float(row["range"][0]), float(row["range"][1])
-        whole = (high - low) or 1.0
-        starts = [max(float(b["min"]), low) for b in row["bands"]] + [high]
+        starts = [max(float(b["min"]), low) for b in row["bands"]]
+        # A last band that is one value only, such as "4 refer", still needs room to be seen.
+        top = high if starts[-1] < high else high + 1
+        starts.append(top)
+        whole = (top - low) or 1.0
         css = {"below": "b0", "mild": "b1", "moderate": "b2", "severe": "b3", "above": "b4"}
         result = self.result
         at = None
@@ -376,13 +384,33 @@ class ConcernForm(forms.Form):
                     "min": band["min"],
                 }
             )
+        tall = _place_labels(bands)
         return {
+            "tall": tall,
             "bands": bands,
             "at": at,
             "low": row["range"][0],
             "high": row["range"][1],
             "label": row["label"],
         }
+
+
+def _place_labels(bands: list[dict[str, Any]]) -> int:
+    """Put the words of the bands on one line, or on two where they would run into each other; the drawing's height."""
+    ends, lines = [-10.0, -10.0], (38, 53)
+    tall = 42
+    for band in bands:
+        length = 6.6 * len(f"{band['min']} {band['words']}")
+        x = min(band["x"], 600 - length)
+        line = 0 if x >= ends[0] + 8 else 1
+        if x < ends[line] + 8:
+            # No room at all: the colour and the chip beside the bar still say it.
+            band |= {"text_x": x, "y": 0}
+            continue
+        ends[line] = x + length
+        tall = max(tall, lines[line] + 4)
+        band |= {"text_x": round(x, 1), "y": lines[line]}
+    return tall
 
 
 def concern_prefixes(data: Mapping[str, Any]) -> list[str]:

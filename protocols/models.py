@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from patients.models import Patient
+from protocols.models_watch import Alert, RecheckRequest, WatchMark  # noqa: F401
 
 
 class Assessment(models.Model):
@@ -115,6 +116,8 @@ class TreatmentPlan(models.Model):
     status = models.CharField(max_length=12, choices=Status, default=Status.DRAFT)
     version = models.PositiveSmallIntegerField(default=1)
     supersedes = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="successors")
+    # The first version of the course; null there. All versions of a course are one series.
+    root = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="series")
     case = models.JSONField(help_text=_("The facts as given to the engine."))
     proposal = models.JSONField(help_text=_("The engine's answer, untouched."))
     content = models.JSONField(help_text=_("The plan as the physician edited it, rechecked."))
@@ -148,6 +151,16 @@ class TreatmentPlan(models.Model):
 
     def __str__(self) -> str:
         return f"Plan {self.pk} version {self.version}"
+
+    @property
+    def root_pk(self) -> int:
+        """The key that all versions of this course share."""
+        return self.root_id or self.pk
+
+    @property
+    def follows(self) -> bool:
+        """Whether this version continues a course that is under way."""
+        return "plan" in self.case
 
     @property
     def title(self) -> str:
@@ -235,3 +248,17 @@ class PlannedDose(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} {self.volume_ml} mL"
+
+
+from protocols.models_course import AdverseEvent, Review  # noqa: E402  (they refer to the plan above)
+
+__all__ = [
+    "AdverseEvent",
+    "Assessment",
+    "Concern",
+    "FindingAnswer",
+    "PlannedDose",
+    "PlannedSession",
+    "Review",
+    "TreatmentPlan",
+]

@@ -1,7 +1,7 @@
 """Reads: the case of an assessment, a plan ready for the page, the physician's open work."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,9 @@ from django.db.models import Count, Q, QuerySet
 from patients.models import Patient
 from patients.queries import case_facts
 from protocols.catalogue import knowledge
-from protocols.engine.recheck import Edits, Rechecked, recheck, target_dates
+from protocols.engine import parse, parse_follow_up
+from protocols.engine.recheck import Edits, Rechecked, recheck, recheck_survey, target_dates
+from protocols.engine.replan import resurvey
 from protocols.engine.scales import ScaleResult, score
 from protocols.models import Assessment, Concern, TreatmentPlan
 from protocols.registry import history_sources
@@ -27,11 +29,20 @@ def concern_dict(concern: Concern) -> dict[str, Any]:
     return row | concern.details
 
 
-def case_of(assessment: Assessment, today: date) -> dict[str, Any]:
-    """The case file of an assessment with the patient's facts as they stand now (case.schema.json)."""
+def case_of(
+    assessment: Assessment,
+    today: date,
+    histories: Sequence[Mapping[str, list[dict[str, Any]]]] | None = None,
+) -> dict[str, Any]:
+    """The case file of an assessment with the patient's facts as they stand now (case.schema.json).
+
+    `histories`: what the history sources say, where it was asked for many patients at once.
+    """
     patient = case_facts(assessment.patient)
-    for source in history_sources:
-        for name, rows in source(assessment.patient).items():
+    if histories is None:
+        histories = [source(assessment.patient) for source in history_sources]
+    for history in histories:
+        for name, rows in history.items():
             if rows:
                 patient[name] = [*patient.get(name, []), *rows]
     if assessment.events:
@@ -75,11 +86,16 @@ def finding_key(finding: Mapping[str, Any]) -> str:
 
 
 def rechecked(case: Mapping[str, Any], edits: Mapping[str, Any], today: date) -> Rechecked:
-    """Run the engine over a stored case with the physician's edits. Raises CaseFaults, EditFault."""
-    from protocols.engine import parse
+    """Run the engine over a stored case with the physician's edits. Raises CaseFaults, EditFault.
 
+    A case that holds a `plan` is a course under way: what is still to come is laid out.
+    """
     known = knowledge()
-    return recheck(parse(dict(case), known.schema), known, today, Edits.from_dict(edits))
+    read = Edits.from_dict(edits)
+    if "plan" in case:
+        state = parse_follow_up(dict(case), known)
+        return recheck_survey(resurvey(state, known, today, read.choice), known, read)
+    return recheck(parse(dict(case), known.schema), known, today, read)
 
 
 def answered(plan: TreatmentPlan) -> dict[str, Any]:
@@ -101,7 +117,7 @@ def signable(plan: TreatmentPlan) -> bool:
     """Whether there is anything to sign and nothing in its way."""
     return (
         plan.status == TreatmentPlan.Status.DRAFT
-        and bool(plan.content.get("courses"))
+        and any(course["sessions"] for course in plan.content.get("courses", []))
         and plan.content.get("status") == "proposed"
         and not open_problems(plan)
     )
@@ -152,7 +168,10 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
     findings = [f | {"answer": answers.get(f["key"])} for f in plan.findings]
     faults = {row["path"]: row for row in plan.findings if row.get("path")}
     courses = []
+    ended = [course for course in content.get("courses", []) if not course["sessions"]]
     for index, course in enumerate(content.get("courses", [])):
+        if not course["sessions"]:
+            continue
         own = [limit for limit in limits if limit["path"].startswith(f"{index}.")]
         worst = max(own, key=lambda row: (row["share"], -row["session"]))["session"] if own else 0
         sessions = [
@@ -190,6 +209,7 @@ def plan_page(plan: TreatmentPlan) -> dict[str, Any]:
         )
     return {
         "courses": courses,
+        "ended": ended,
         "findings": findings,
         "blocks": [f for f in findings if f["level"] == "block"],
         "warnings": [f for f in findings if f["level"] == "warn"],

@@ -1,9 +1,11 @@
 from django.urls import path
 
-from protocols import views
+from protocols import views, views_watch
+from protocols.urls_replan import urlpatterns as replan
 
 app_name = "protocols"
 urlpatterns = [
+    *replan,
     path("patients/<int:pk>/assess/", views.assess, name="assess"),
     path("patients/<int:pk>/assess/concern/", views.concern, name="concern"),
     path("patients/<int:pk>/assess/concern/new/", views.concern_add, name="concern-add"),
@@ -16,5 +18,8 @@ urlpatterns = [
     path("plans/<int:pk>/sign/", views.plan_sign, name="plan-sign"),
     path("plans/<int:pk>/discard/", views.plan_discard, name="plan-discard"),
     path("tasks/", views.tasks, name="tasks"),
+    path("alerts/", views_watch.alerts, name="alerts"),
+    path("alerts/<int:pk>/acknowledge/", views_watch.acknowledge, name="alert-acknowledge"),
+    path("visits-on-hold/", views_watch.visits_on_hold, name="visits-on-hold"),
     path("catalogue/", views.catalogue, name="catalogue"),
 ]

@@ -22,6 +22,7 @@ from patients.models import Patient
 from patients.shell import banner_for
 from patients.views import fact_lists
 from protocols import actions, queries
+from protocols.actions_replan import ending
 from protocols.catalogue import knowledge
 from protocols.engine import CaseFaults
 from protocols.engine.recheck import EditFault
@@ -35,6 +36,7 @@ from protocols.forms import (
     unblamed,
 )
 from protocols.models import TreatmentPlan
+from protocols.queries_replan import version_difference
 
 
 def _user(request: HttpRequest) -> User:
@@ -156,7 +158,9 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _plan(pk: int) -> TreatmentPlan:
-    plans = TreatmentPlan.objects.select_related("patient", "created_by", "signed_by", "assessment__author")
+    plans = TreatmentPlan.objects.select_related(
+        "patient", "created_by", "signed_by", "assessment__author", "supersedes"
+    )
     return get_object_or_404(plans, pk=pk)
 
 
@@ -170,10 +174,17 @@ def _plan_page(
         "editable": plan.status == TreatmentPlan.Status.DRAFT and may_edit, "fault": fault,
         "fault_path": fault_path, "typed": typed, "sign_error": sign_error, "reason": reason or {},
     }  # fmt: skip
-    clinical = has_permission(request.user, Permission.PROFILE_VIEW)
-    template = "protocols/plan.html" if clinical else "protocols/plan_windows.html"
-    if getattr(request, "htmx", False):
+    if plan.follows and plan.supersedes_id:
+        context |= {
+            "version_rows": version_difference(plan), "ending": ending(plan),
+            "decisions": plan.content.get("courses", []),
+        }  # fmt: skip
+    if not has_permission(request.user, Permission.PROFILE_VIEW):
+        template = "protocols/plan_windows.html"
+    elif getattr(request, "htmx", False):
         template = "protocols/_plan.html"
+    else:
+        template = "protocols/plan.html"
     return render(request, template, context, status=status)
 
 
@@ -182,11 +193,21 @@ def _plan_page(
 def plan(request: HttpRequest, pk: int) -> HttpResponse:
     """The plan: course, limits, findings, reasons. The front desk sees windows and lengths."""
     found = _plan(pk)
+    if found.status == TreatmentPlan.Status.DRAFT and not has_permission(
+        request.user, Permission.PROFILE_VIEW
+    ):
+        raise Http404  # a draft is the physician's own
     record_access(by=_user(request), patient_id=found.patient_id, what="plan")
     return _plan_page(request, found)
 
 
-def _changes(data: QueryDict) -> dict[str, Any]:
+def _small(text: str) -> int | None:
+    """A whole number of at most three digits as typed; None for anything else."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else None
+
+
+def _changes(data: QueryDict, plan: TreatmentPlan) -> dict[str, Any]:
     """Edits of a request: `values.0.1.0.volume_ml`, `sessions.0`, `window.0.1.latest`, `choice`."""
     changes: dict[str, Any] = {}
     windows: dict[str, dict[str, int]] = {}
@@ -196,20 +217,20 @@ def _changes(data: QueryDict) -> dict[str, Any]:
         if kind == "values" and rest.count(".") == 3:
             path, _dot, name = rest.rpartition(".")
             changes.setdefault("values", {}).setdefault(path, {})[name] = text
-        elif kind == "sessions" and rest.isdigit() and len(rest) < 3:
-            if not text.strip().isdigit() or len(text) > 4:
+        elif kind == "sessions" and _small(rest) is not None:
+            count = _small(text)
+            if count is None:
                 raise EditFault(key, "Enter a whole number of sessions")
-            changes.setdefault("sessions", {})[rest] = int(text)
+            changes.setdefault("sessions", {})[rest] = count
         elif kind == "window" and rest.count(".") == 2:
             path, _dot, name = rest.rpartition(".")
             numbers = path.split(".")
-            if name not in {"earliest", "target", "latest"} or not all(
-                n.isdigit() and len(n) < 3 for n in numbers
-            ):
+            if name not in {"earliest", "target", "latest"} or any(_small(n) is None for n in numbers):
                 raise EditFault(key, "Unknown value")
-            if not text.strip().isdigit() or len(text) > 4:
+            count = _small(text)
+            if count is None:
                 raise EditFault(key, "Enter whole days")
-            windows.setdefault(path, {})[name] = int(text)
+            windows.setdefault(path, {})[name] = count
     for path, days in windows.items():
         if len(days) == 3:
             row = [days["earliest"], days["target"], days["latest"]]
@@ -217,8 +238,10 @@ def _changes(data: QueryDict) -> dict[str, Any]:
     if data.get("choice"):
         concern_code, _bar, rest = str(data["choice"]).partition("|")
         modality, _bar, cocktail = rest.partition("|")
-        if cocktail not in knowledge().cocktails:
-            raise EditFault("choice", "Unknown cocktail")
+        known = {code for course in plan.content.get("courses", ()) for code in course["concerns"]}
+        modalities = {row["code"] for row in knowledge().vocabulary["modalities"]}
+        if concern_code not in known or modality not in modalities or cocktail not in knowledge().cocktails:
+            raise EditFault("choice", "This choice is not in the plan")
         changes["choice"] = {concern_code: [modality, cocktail]}
     return changes
 
@@ -229,7 +252,7 @@ def plan_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change values of a draft; the answer is the whole plan, checked again."""
     found = _plan(pk)
     try:
-        changes = _changes(request.POST)
+        changes = _changes(request.POST, found)
         if not changes:
             raise EditFault("", "Nothing was changed")
         actions.edit_plan(

@@ -11,18 +11,22 @@ class TreatmentSessionsConfig(AppConfig):
         """Hang the day, the bookings and what was given into the shell, the chart and the engine's cases."""
         from mesoclinic.ui import registry as shell
         from patients.registry import chart_buttons, chart_panels, timeline_sources
-        from protocols.registry import history_sources
-        from sessions import chart
+        from protocols.registry import course_sources, end_listeners, history_sources, version_listeners
+        from sessions import chart, course
         from sessions.places import places
+        from sessions.setup.views.first_steps import ready_or_first_steps
         from sessions.views import calendar
 
         shell.set_places(places)
         shell.start_pages |= {
-            "physician": calendar.my_day,
-            "nurse": calendar.day_by_room,
-            "front-desk": calendar.desk_start,
-            "manager": calendar.overview,
-            "administrator": calendar.overview,
+            role: ready_or_first_steps(view)
+            for role, view in {
+                "physician": calendar.my_day,
+                "nurse": calendar.day_by_room,
+                "front-desk": calendar.desk_start,
+                "manager": calendar.overview,
+                "administrator": calendar.overview,
+            }.items()
         }
         shell.nav_counts |= {
             "courses-to-book": chart.waiting_courses,
@@ -33,3 +37,6 @@ class TreatmentSessionsConfig(AppConfig):
         chart_buttons.append(chart.buttons)
         chart_panels.append(chart.coming)
         history_sources.append(chart.given)
+        course_sources.append(course.done_and_missed)
+        version_listeners.append(course.follow_version)
+        end_listeners.append(course.call_off)

@@ -11,8 +11,8 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import Permission, has_permission
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
-from sessions.models import Appointment, TreatmentRecord
-from sessions.places import location_of
+from sessions.models import Appointment, Message, TreatmentRecord
+from sessions.places import NoLocation, location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
 from sessions.queries.calendar import bounds
 from sessions.queries.given import given_in
@@ -63,7 +63,15 @@ def coming(request: HttpRequest, patient: Patient) -> tuple[str, dict[str, Any]]
         .select_related("location", "practitioner__user", "room", "device", "planned_session")
         .order_by("starts_at")[:20]
     )
-    return ("sessions/_chart_panel.html", {"rows": rows}) if rows else None
+    waiting = [Message.State.DUE, Message.State.SENDING, Message.State.FAILED, Message.State.DEAD]
+    queued = list(
+        Message.objects.filter(patient=patient, state__in=waiting)
+        .select_related("location")
+        .order_by("send_at")[:12]
+    )
+    if not rows and not queued:
+        return None
+    return "sessions/_chart_panel.html", {"rows": rows, "messages": queued}
 
 
 def waiting_courses(_request: HttpRequest) -> int:
@@ -79,7 +87,10 @@ def waiting_confirmations(_request: HttpRequest) -> int:
 
 def present(request: HttpRequest) -> int:
     """Patients in the house."""
-    start, end = bounds(timezone.localdate(), location_of(request))
+    try:
+        start, end = bounds(timezone.localdate(), location_of(request))
+    except NoLocation:
+        return 0
     states = [Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT]
     return Appointment.objects.filter(status__in=states, starts_at__gte=start, starts_at__lt=end).count()
 

@@ -1,21 +1,39 @@
 """The clinic's locations, and the one a person works at."""
 
-from django.http import HttpRequest
-from django.shortcuts import get_object_or_404
+from django.db.models import Count
+from django.http import Http404, HttpRequest
 
 from mesoclinic.ui.registry import Place
 from sessions.models import Location
 
 
-def places(_request: HttpRequest) -> list[Place]:
-    """All locations, for the switcher in the top bar."""
+class NoLocation(Http404):
+    """The clinic has no location yet: the first steps are shown instead (sessions.setup.views.first_steps)."""
+
+
+def places(request: HttpRequest) -> list[Place]:
+    """All locations, for the switcher in the top bar. `own` marks where this person works most days of the week."""
+    own = (
+        None
+        if request.session.get("place")
+        else (
+            Location.objects.filter(hours__practitioner__user=request.user.pk or 0)
+            .annotate(days=Count("hours"))
+            .order_by("-days", "pk")
+            .values_list("pk", flat=True)
+            .first()
+        )
+    )
     return [
-        {"id": row.pk, "name": row.short_name, "time_zone": row.time_zone} for row in Location.objects.all()
+        {"id": row.pk, "name": row.short_name, "time_zone": row.time_zone, "own": row.pk == own}
+        for row in Location.objects.all()
     ]
 
 
 def location_of(request: HttpRequest) -> Location:
-    """The location chosen in the top bar. 404 while the clinic has none."""
+    """The location chosen in the top bar. Raises NoLocation while the clinic has none."""
     place = request.session.get("place") or {}
     chosen = Location.objects.filter(pk=place.get("id", 0)).first() or Location.objects.first()
-    return chosen if chosen is not None else get_object_or_404(Location)
+    if chosen is None:
+        raise NoLocation("no location yet")
+    return chosen

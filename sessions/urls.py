@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern
 
+from sessions.setup.urls import urlpatterns as setup
 from sessions.urls_booking import urlpatterns as booking
 from sessions.urls_calendar import urlpatterns as calendar
 from sessions.urls_treatment import urlpatterns as treatment
 
 app_name = "sessions"
-urlpatterns: list[URLPattern] = [*calendar, *booking, *treatment]
+urlpatterns: list[URLPattern] = [*calendar, *booking, *treatment, *setup]

@@ -147,6 +147,7 @@ class Clinic:
             "procedures_asked_on": self.today,
             "labs_asked_on": self.today,
             "sun_asked_on": self.today,
+            "reactions_asked_on": self.today,
         }
         return Patient.objects.create(given_name=given, family_name=family, **(known | facts))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from babel.dates import format_date, format_datetime
+from babel.numbers import format_decimal
 
 #: From this many hours on a day says enough: "until Thu 31 Dec".
 _WHOLE_DAYS_FROM = 168
@@ -44,6 +45,8 @@ class Part:
     technique: str
     depth_mm: Decimal | None
     agents: frozenset[str]
+    #: What was given, in order: agent and mg, or None where it is not dosed by mass.
+    doses: tuple[tuple[str, Decimal | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,10 @@ class Facts:
     phone: str
     after_hours_phone: str
     emergency_number: str
+    #: Number of this session and of all in its course; the same of the next visit.
+    session: tuple[int, int] | None = None
+    next_session: tuple[int, int] | None = None
+    next_with: str = ""
 
 
 def _used_keys(data: Mapping[str, Any]) -> set[str]:
@@ -144,11 +151,29 @@ def elapsed(start: datetime, hours: int) -> datetime:
 def _when(day: datetime, language: str, *, whole_day: bool) -> str:
     if whole_day:
         return format_date(day.date(), "EEE d MMM y", locale=language)
-    return format_datetime(day, "EEE d MMM, HH:mm", tzinfo=day.tzinfo, locale=language)
+    comma = "،" if language == "ar" else ","
+    return format_datetime(day, f"EEE d MMM{comma} HH:mm", tzinfo=day.tzinfo, locale=language)
 
 
 def _picked(rows: list[Mapping[str, Any]], facts: Facts, words: Mapping[str, str], prefix: str) -> list[str]:
     return [words[f"{prefix}.{row['key']}"] for row in rows if any(_fits(row, part) for part in facts.parts)]
+
+
+def _number(value: Decimal, language: str) -> str:
+    """A number as the reader's language writes it: `1.5`, `1,5`; never rounded."""
+    return str(format_decimal(value.normalize(), format="#,##0.####", locale=language))
+
+
+def _done(part: Part, words: Mapping[str, str], language: str) -> str:
+    """What was done in one area: how, where, how deep, with which agents and doses."""
+    said = [words[f"modality.{part.modality}"], words[f"area.{part.area}"]]
+    if part.depth_mm is not None:
+        said.append(f"{_number(part.depth_mm, language)}\u00a0mm")
+    for agent, dose_mg in part.doses:
+        name = words.get(f"agent.{agent}", "")
+        if name:
+            said.append(name + (f" {_number(dose_mg, language)}\u00a0mg" if dose_mg else ""))
+    return words["comma"].join(said)
 
 
 def compose(facts: Facts, advice: Advice, language: str) -> dict[str, Any]:
@@ -161,26 +186,32 @@ def compose(facts: Facts, advice: Advice, language: str) -> dict[str, Any]:
         grouped.setdefault(until, []).append(words[f"wait.{key}"])
         if hours >= _WHOLE_DAYS_FROM:
             whole.add(until)
-    done = [
-        f"{words[f'modality.{part.modality}']}, {words[f'area.{part.area}']}"
-        + (f", {part.depth_mm.normalize():f} mm" if part.depth_mm is not None else "")
-        for part in facts.parts
-    ]
+    done = [_done(part, words, language) for part in facts.parts]
     rows: dict[str, None] = {}
     phases: list[dict[str, str]] = []
     for number in range(4):
         lines = dict.fromkeys(words[f"normal.{_normal(part, advice)[number]}"] for part in facts.parts)
         phases.append({"label": words[f"phase.{number}"], "text": " ".join(lines)})
     rows |= dict.fromkeys(done)
+    following = [
+        *(
+            [words["session"].format(n=facts.next_session[0], m=facts.next_session[1])]
+            if facts.next_session
+            else []
+        ),
+        *([words["with"].format(name=facts.next_with)] if facts.next_with and facts.next_at else []),
+    ]
     return {
         "language": language,
         "direction": "rtl" if language == "ar" else "ltr",
         "words": {name: words[name] for name in ("title", "what", "do", "is_normal", "wait", "call_us", "out_of_hours",
-                                                  "next", "same_day", "within_days")},
+                                                  "next", "same_day", "within_days", "page_code", "semicolon")},
         "clinic": facts.clinic, "address": facts.address, "phone": facts.phone,
         "after_hours_phone": facts.after_hours_phone,
         "patient": facts.patient, "birth_date": facts.birth_date, "record_number": facts.record_number,
         "done": list(rows),
+        "session": words["session"].format(n=facts.session[0], m=facts.session[1]) if facts.session else "",
+        "next_detail": words["comma"].join(following),
         "treated_by": words["treated_by"].format(
             name=facts.treated_by, when=_when(facts.ended_at, language, whole_day=False)
         ),

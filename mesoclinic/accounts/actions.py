@@ -13,6 +13,29 @@ def note_sign_in(*, by: User) -> None:
 
 
 @transaction.atomic
+def note_failed_sign_in(*, username: str, address: str, tries_left: int) -> None:
+    """Record a wrong name or password. What was typed as a name is kept only when it is one: it may be a password."""
+    known = User.objects.filter(username=username).first()
+    record(
+        type="user.sign-in-failed",
+        target=known or User(full_name="unknown user name"),
+        by=None,
+        reason=_from(address, tries_left),
+    )
+
+
+@transaction.atomic
+def note_refused_password(*, by: User, what: str, address: str, tries_left: int) -> None:
+    """Record that somebody signed in as `by` typed a wrong password: `what` is `unlock` or `password-change`."""
+    record(type=f"user.{what}-failed", target=by, by=by, reason=_from(address, tries_left))
+
+
+def _from(address: str, tries_left: int) -> str:
+    # Tries beyond the limit are not recorded one by one: they would fill the trail.
+    return f"from {address}" + ("; no more tries for 15 minutes" if tries_left == 0 else "")
+
+
+@transaction.atomic
 def note_sign_out(*, by: User) -> None:
     """Record that `by` signed out."""
     record(type="user.signed-out", target=by, by=by)

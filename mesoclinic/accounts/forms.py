@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from mesoclinic.accounts import rate_limit
+from mesoclinic.accounts import actions, rate_limit
 from mesoclinic.accounts.models import User
 
 TOO_MANY = _("Too many tries. Wait 15 minutes, or ask your administrator for a new password.")
@@ -27,6 +27,19 @@ def _wrong(sentence: str, left: int) -> ValidationError:
     return ValidationError(sentence, code="wrong")
 
 
+def _check_own(request: HttpRequest, password: str, *, what: str) -> None:
+    """Raise ValidationError unless it is the password of the signed-in person."""
+    user, address = request.user, rate_limit.client_address(request)
+    assert isinstance(user, User)
+    if rate_limit.tries_left(user.username, address) == 0:
+        raise ValidationError(TOO_MANY, code="rate-limited")
+    if not user.check_password(password):
+        left = rate_limit.count_failure(user.username, address)
+        actions.note_refused_password(by=user, what=what, address=address, tries_left=left)
+        raise _wrong(str(_("The password is wrong.")), left)
+    rate_limit.forget_failures(user.username, address)
+
+
 class SignInForm(AuthenticationForm):
     """Name and password, with the rate limit around the check."""
 
@@ -41,6 +54,7 @@ class SignInForm(AuthenticationForm):
         user = authenticate(self.request, username=username, password=password)
         if user is None:
             left = rate_limit.count_failure(username, address)
+            actions.note_failed_sign_in(username=username, address=address, tries_left=left)
             self.add_error("password", _wrong(str(_("User name or password is wrong.")), left))
             return self.cleaned_data
         rate_limit.forget_failures(username, address)
@@ -65,16 +79,19 @@ class UnlockForm(forms.Form):
 
     def clean_password(self) -> str:
         password: str = self.cleaned_data["password"]
-        user = self.request.user
-        assert isinstance(user, User)
-        address = rate_limit.client_address(self.request)
-        if rate_limit.tries_left(user.username, address) == 0:
-            raise ValidationError(TOO_MANY, code="rate-limited")
-        if not user.check_password(password):
-            raise _wrong(str(_("The password is wrong.")), rate_limit.count_failure(user.username, address))
-        rate_limit.forget_failures(user.username, address)
+        _check_own(self.request, password, what="unlock")
         return password
 
 
 class NewPasswordForm(PasswordChangeForm):
     """Old password once, new password twice; saving is `actions.change_password`."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        """The old password, with the same limit as at sign-in: an open session is no licence to guess."""
+        password: str = self.cleaned_data["old_password"]
+        _check_own(self.request, password, what="password-change")
+        return password

@@ -58,7 +58,7 @@ class ClinicContextMiddleware:
         if place is None and request.user.is_authenticated:
             choices = registry.places(request)
             if choices:
-                place = choices[0]
+                place = next((one for one in choices if one.get("own")), choices[0])
                 request.session["place"] = dict(place)
         zone = place["time_zone"] if place else settings.TIME_ZONE
         try:

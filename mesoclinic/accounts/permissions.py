@@ -37,7 +37,9 @@ class Permission(enum.Enum):
     STOCK_VIEW = "See stock and lots"
     STOCK_EDIT = "Receive and block lots"
     STAFF_VIEW = "See who works when"
-    STAFF_EDIT = "Change staff, hours, rooms and closures"
+    STAFF_EDIT = "Add people, change their roles, close their accounts"
+    PLACES_EDIT = "Change locations, rooms and devices"
+    HOURS_EDIT = "Change working hours, absences and closures"
     AUDIT_VIEW = "Read the audit trail"
 
 
@@ -75,7 +77,10 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     Permission.STOCK_VIEW: frozenset({P, N, M, A}),
     Permission.STOCK_EDIT: frozenset({N, M, A}),
     Permission.STAFF_VIEW: frozenset({P, N, F, M, A}),
-    Permission.STAFF_EDIT: frozenset({M, A}),
+    # Who gives out roles could give themselves any: the administrator only.
+    Permission.STAFF_EDIT: frozenset({A}),
+    Permission.PLACES_EDIT: frozenset({M, A}),
+    Permission.HOURS_EDIT: frozenset({M, A}),
     Permission.AUDIT_VIEW: frozenset({M, A}),
 }
 

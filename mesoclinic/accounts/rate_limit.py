@@ -1,4 +1,5 @@
-"""How often somebody may try a password: ten failures in a quarter of an hour per name and address."""
+"""How often somebody may try a password in a quarter of an hour: ten failures per name and address, and sixty per
+address whatever the names, so that one password can't be tried on everybody."""
 
 import hashlib
 import logging
@@ -11,6 +12,8 @@ from redis.exceptions import RedisError
 logger = logging.getLogger(__name__)
 
 LIMIT = 10
+#: A whole clinic may stand behind one address: well above what a day of typing errors gives.
+ADDRESS_LIMIT = 60
 WINDOW_SECONDS = 15 * 60
 
 
@@ -28,32 +31,44 @@ def _key(username: str, address: str) -> str:
     return f"sign-in-failures:{hashlib.sha256(who).hexdigest()}"
 
 
+def _address_key(address: str) -> str:
+    return f"sign-in-failures-of:{hashlib.sha256(address.encode()).hexdigest()}"
+
+
 def tries_left(username: str, address: str) -> int:
     """How many more failures are allowed now."""
     try:
-        return max(LIMIT - int(cache.get(_key(username, address), 0)), 0)
+        pair, whole = _key(username, address), _address_key(address)
+        known = cache.get_many([pair, whole])
+        return max(min(LIMIT - int(known.get(pair, 0)), ADDRESS_LIMIT - int(known.get(whole, 0))), 0)
     except RedisError:
         # Without Redis the password still guards; /readyz reports the outage.
         logger.warning("sign-in failures are not counted: Redis does not answer")
         return LIMIT
 
 
-def count_failure(username: str, address: str) -> int:
-    """Note a failure and return the tries left. The window starts with the first failure."""
-    key = _key(username, address)
+def _count(key: str) -> int:
+    cache.add(key, 0, WINDOW_SECONDS)
     try:
-        cache.add(key, 0, WINDOW_SECONDS)
-        return max(LIMIT - cache.incr(key), 0)
+        return int(cache.incr(key))
     except ValueError:
         # The window ended between the two calls.
-        return LIMIT
+        return 0
+
+
+def count_failure(username: str, address: str) -> int:
+    """Note a failure and return the tries left. The window starts with the first failure."""
+    try:
+        return max(
+            min(LIMIT - _count(_key(username, address)), ADDRESS_LIMIT - _count(_address_key(address))), 0
+        )
     except RedisError:
         logger.warning("sign-in failures are not counted: Redis does not answer")
         return LIMIT
 
 
 def forget_failures(username: str, address: str) -> None:
-    """Start afresh after a right password."""
+    """Start afresh after a right password. The address keeps its count: one's own account must not reset it."""
     try:
         cache.delete(_key(username, address))
     except RedisError:

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib import messages
 from django.contrib.auth import logout, update_session_auth_hash
 from django.contrib.auth.views import LoginView
+from django.forms import BaseForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -32,6 +33,10 @@ def safe_next(request: HttpRequest) -> str:
     return target
 
 
+def _limited(form: BaseForm) -> bool:
+    return any(error.code == "rate-limited" for errors in form.errors.as_data().values() for error in errors)
+
+
 class SignIn(LoginView):
     """Name and password; a wrong one answers on the same page."""
 
@@ -45,10 +50,8 @@ class SignIn(LoginView):
         return response
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        limited = any(
-            error.code == "rate-limited" for errors in form.errors.as_data().values() for error in errors
-        )
-        return self.render_to_response(self.get_context_data(form=form), status=429 if limited else 200)
+        status = 429 if _limited(form) else 200
+        return self.render_to_response(self.get_context_data(form=form), status=status)
 
 
 @require_POST
@@ -60,7 +63,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def lock(request: HttpRequest) -> HttpResponse:
     """POST locks the screen; GET shows the locked screen."""
     if request.method == "POST":
@@ -81,26 +84,31 @@ def unlock(request: HttpRequest) -> HttpResponse:
     """Open the lock with the person's password and go back to the page it covers."""
     form = UnlockForm(request.POST, request=request)
     if not form.is_valid():
-        limited = any(error.code == "rate-limited" for error in form.errors.as_data().get("password", []))
-        return render(request, "accounts/lock.html", {"form": form}, status=429 if limited else 200)
+        return render(request, "accounts/lock.html", {"form": form}, status=429 if _limited(form) else 200)
     request.session.pop("locked", None)
     return HttpResponseRedirect(request.session.pop("locked_page", "/"))
 
 
 @never_cache
 @sensitive_post_parameters()
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def password(request: HttpRequest) -> HttpResponse:
     """Change the own password."""
     user = cast(User, request.user)
-    form = NewPasswordForm(user, request.POST or None)
+    form = NewPasswordForm(user, request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
         actions.change_password(by=user, password=form.cleaned_data["new_password1"])
         # The other web sessions of this person end, this one goes on.
         update_session_auth_hash(request, user)
         messages.success(request, _("Password changed."))
         return HttpResponseRedirect(safe_next(request))
-    return render(request, "accounts/password.html", {"form": form, "next": safe_next(request)})
+    limited = request.method == "POST" and _limited(form)
+    return render(
+        request,
+        "accounts/password.html",
+        {"form": form, "next": safe_next(request)},
+        status=429 if limited else 200,
+    )
 
 
 @require_POST

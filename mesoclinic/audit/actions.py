@@ -1,11 +1,36 @@
 """The one door to the audit trail. Called inside the transaction of the act it records."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Model
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.models import AccessEvent, AuditEvent
+
+
+def _event(
+    *,
+    type: str,
+    target: Model,
+    by: User | None,
+    patient_id: int | None = None,
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    reason: str = "",
+) -> AuditEvent:
+    return AuditEvent(
+        actor_id=by.pk if by else None,
+        actor_name=by.full_name if by else "mesoclinic",
+        type=type,
+        target_type=target._meta.label,
+        target_id="" if target.pk is None else str(target.pk),
+        target_label=str(target)[:200],
+        patient_id=patient_id,
+        old=old or {},
+        new=new or {},
+        reason=reason,
+    )
 
 
 def record(
@@ -19,17 +44,16 @@ def record(
     reason: str = "",
 ) -> AuditEvent:
     """Write one audit row. `type` is a dotted code such as `plan.signed`; `by=None` means the system."""
-    return AuditEvent.objects.create(
-        actor_id=by.pk if by else None,
-        actor_name=by.full_name if by else "mesoclinic",
-        type=type,
-        target_type=target._meta.label,
-        target_id=str(target.pk),
-        target_label=str(target)[:200],
-        patient_id=patient_id,
-        old=old or {},
-        new=new or {},
-        reason=reason,
+    event = _event(type=type, target=target, by=by, patient_id=patient_id, old=old, new=new, reason=reason)
+    event.save(force_insert=True)
+    return event
+
+
+def record_many(*, type: str, rows: Iterable[tuple[Model, int | None, dict[str, Any]]]) -> None:
+    """The same act of the system on many targets, in one query: (target, patient, new values)."""
+    AuditEvent.objects.bulk_create(
+        _event(type=type, target=target, by=None, patient_id=patient, new=new)
+        for target, patient, new in rows
     )
 
 

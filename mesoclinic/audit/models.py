@@ -46,7 +46,11 @@ class AccessEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["patient_id", "-id"], name="access_by_patient")]
+        indexes = [
+            # The page of opened charts searches by patient or by person, newest first.
+            models.Index(fields=["patient_id", "-id"], name="access_by_patient"),
+            models.Index(fields=["actor_id", "-id"], name="access_by_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.what} of patient {self.patient_id}"

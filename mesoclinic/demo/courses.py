@@ -81,7 +81,7 @@ class Maker:
             name: day
             for name in ("pregnancy_asked_on", "blood_pressure_on", "consent_signed_on", "baseline_photos_on",
                          "allergies_asked_on", "conditions_asked_on", "medications_asked_on", "procedures_asked_on",
-                         "labs_asked_on", "sun_asked_on")
+                         "labs_asked_on", "sun_asked_on", "reactions_asked_on")
             if getattr(patient, name) is not None
         }  # fmt: skip
         Patient.objects.filter(pk=patient.pk).update(**fields)

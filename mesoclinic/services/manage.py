@@ -5,26 +5,28 @@ import subprocess
 import sys
 
 from mesoclinic.services import embedded
-from mesoclinic.services.steps import ROOT, secret_key, state_folder
+from mesoclinic.services.steps import ROOT, StepError, prepare_state, secret_key, state_folder
 
 #: Commands that touch neither database nor Redis.
-WITHOUT_SERVICES = frozenset({"propose", "replan", "help", "--help", "--version", "version"})
+WITHOUT_SERVICES = frozenset(
+    {"propose", "replan", "clinical_coverage", "help", "--help", "--version", "version"}
+)
 
 
 def main(arguments: list[str]) -> int:
     """Run the command in the folder of the caller, so that file names mean what the caller sees."""
     folder = os.environ.get("MESOCLINIC_CALLER") or str(ROOT)
     command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-    state = state_folder()
-    os.environ["MESOCLINIC_STATE"] = str(state)
-    if not arguments or arguments[0] in WITHOUT_SERVICES:
-        return subprocess.run(command, cwd=folder).returncode
     try:
+        os.environ["MESOCLINIC_STATE"] = str(state_folder())
+        if not arguments or arguments[0] in WITHOUT_SERVICES:
+            return subprocess.run(command, cwd=folder).returncode
+        state = prepare_state()
+        secret_key(state)
         addresses = embedded.ensure(state)
-    except embedded.ServiceError as error:
+    except (StepError, embedded.ServiceError) as error:
         print(f"mesoclinic: {error}", file=sys.stderr)
         return 1
-    secret_key(state)
     os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = addresses.database_url, addresses.redis_url
     try:
         return subprocess.run(command, cwd=folder).returncode

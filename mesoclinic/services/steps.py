@@ -1,10 +1,12 @@
 """Steps of a start, each said with its time, and the preparation that running and testing share."""
 
+import contextlib
 import ctypes.util
 import os
 import platform
 import secrets
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -13,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+_PRIVATE_FILES = ("secret-key", "children.json", "beat-schedule", "celerybeat-schedule")
 
 
 class StepError(Exception):
@@ -34,15 +37,66 @@ def step(name: str) -> Iterator[None]:
 
 def state_folder() -> Path:
     """The folder with everything mesoclinic keeps: `MESOCLINIC_STATE`, else `.state` in the checkout."""
-    return Path(os.environ.get("MESOCLINIC_STATE") or ROOT / ".state").resolve()
+    text = os.environ.get("MESOCLINIC_STATE") or str(ROOT / ".state")
+    try:
+        return Path(text).resolve()
+    except (OSError, RuntimeError) as error:
+        raise StepError(_unusable(text, error)) from error
+
+
+def _unusable(state: Path | str, error: Exception) -> str:
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"The state folder {state} can't be used: {why}. Set MESOCLINIC_STATE to a folder that you may write to."
+
+
+def prepare_state() -> Path:
+    """The state folder, there and closed to other users; what this process and its children write, too.
+
+    It holds patients' data in the database and may hold it in logs. Files of an older start are closed as well.
+    """
+    os.umask(0o077)
+    state = state_folder()
+    try:
+        for folder in (state, state / "log"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_mode & stat.S_ISVTX:
+                raise StepError(
+                    f"{folder} is shared by everybody. Set MESOCLINIC_STATE to a folder of its own."
+                )
+            folder.chmod(0o700)
+        for path in (*(state / "log").iterdir(), *(state / name for name in _PRIVATE_FILES)):
+            if path.is_file() and not path.is_symlink():
+                path.chmod(0o600)
+        # That it can be read is not enough: a read-only disk is found out here.
+        (state / "lock").touch(mode=0o600)
+    except OSError as error:
+        raise StepError(_unusable(state, error)) from error
+    os.environ["MESOCLINIC_STATE"] = str(state)
+    return state
 
 
 def secret_key(state: Path) -> None:
-    """Make the signing key once; only this user may read it."""
+    """Make the signing key once; only this user may read it.
+
+    It appears under its name only when whole: a start that is cut off leaves no half key, and of two starts at the
+    same moment the first one's key counts.
+    """
     path = state / "secret-key"
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(50))
+    if path.is_file() and path.read_text().strip():
+        return
+    new = state / f"secret-key.{os.getpid()}.new"
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as out:
+        out.write(secrets.token_urlsafe(50))
+        out.flush()
+        os.fsync(out.fileno())
+    if path.exists():
+        # Empty, from a start that was cut off before keys were written in one piece.
+        new.replace(path)
+        return
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(new)
+    new.unlink()
 
 
 def _apt_install(*packages: str) -> bool:

@@ -1,10 +1,12 @@
 """`bin/run`: prepare, then serve web, worker and scheduler together until told to stop.
 
 Survives a kill -9 of itself: children die with it (on Linux the kernel sees to that) or are found by their
-recorded ids on the next start; PostgreSQL and Redis are found again by their sockets.
+recorded ids on the next start; PostgreSQL and Redis are found again by their sockets. A lock on the state folder,
+which dies with its process, keeps a second start away from the first one.
 """
 
 import ctypes
+import fcntl
 import json
 import os
 import signal
@@ -14,7 +16,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -24,14 +28,16 @@ from mesoclinic.services import embedded
 from mesoclinic.services.steps import (
     ROOT,
     StepError,
+    prepare_state,
     run_manage,
     secret_key,
-    state_folder,
     step,
     system_libraries,
 )
 
 _PR_SET_PDEATHSIG = 1
+#: More falls of one part than this within a minute are no accident.
+_MOST_RESTARTS = 5
 
 
 class _Stop(Exception):
@@ -48,31 +54,111 @@ def _die_with_parent() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+class StateLock:
+    """One product per state folder. The kernel gives the lock back when its process ends, however it ends."""
+
+    def __init__(self, state: Path, address: str) -> None:
+        self._file = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            pid, _space, where = os.read(self._file, 300).decode(errors="replace").strip().partition(" ")
+            os.close(self._file)
+            known = f" (process {pid}, {where})" if where else ""
+            raise StepError(
+                f"already runs from {state}{known}. Stop it first, or choose another MESOCLINIC_STATE."
+            ) from error
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()} {address}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let the next one start."""
+        os.ftruncate(self._file, 0)
+        os.close(self._file)
+
+
+class Restarts:
+    """How often each part fell lately: one that keeps falling needs a person."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._moments: dict[str, list[float]] = {}
+
+    def note(self, name: str) -> None:
+        """Count a fall. Raises StepError when there were too many within a minute."""
+        now = time.monotonic()
+        lately = [moment for moment in self._moments.get(name, []) if now - moment < 60]
+        if len(lately) >= _MOST_RESTARTS:
+            raise StepError(f"The {name} process keeps ending. Its log: {self._log / name.lower()}.log")
+        self._moments[name] = [*lately, now]
+
+
+@dataclass
+class EmbeddedServer:
+    """PostgreSQL or Redis of this state folder, watched through its socket."""
+
+    name: str
+    runs: Callable[[Path], bool]
+    start: Callable[[Path], bool]
+    again_from: float = 0.0
+
+    def see_to(self, state: Path, restarts: Restarts) -> None:
+        """Start it again when nobody answers at its socket."""
+        if time.monotonic() < self.again_from or self.runs(state):
+            return
+        restarts.note(self.name)
+        begun = time.monotonic()
+        print(f"{self.name} ended; starting it again.", flush=True)
+        try:
+            self.start(state)
+        except embedded.ServiceError as error:
+            # The old server's last processes may hold its memory a moment longer.
+            self.again_from = time.monotonic() + 2
+            print(f"{self.name} did not start: {error}", flush=True)
+        else:
+            print(f"{self.name} is back after {time.monotonic() - begun:.1f} s.", flush=True)
+
+
+def _servers(state: Path, addresses: embedded.Addresses) -> list[EmbeddedServer]:
+    found = []
+    if addresses.database_url == embedded.database_url(state):
+        found.append(EmbeddedServer("PostgreSQL", embedded.postgres_runs, embedded.start_postgres))
+    if addresses.redis_url == embedded.redis_url(state):
+        found.append(EmbeddedServer("Redis", embedded.redis_runs, embedded.start_redis))
+    return found
+
+
 class Children:
     """The processes this supervisor started, and the record of them for the next start."""
 
     def __init__(self, state: Path) -> None:
         self._record = state / "children.json"
         self._log = state / "log"
-        self._log.mkdir(parents=True, exist_ok=True)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def end_leftovers(self) -> None:
-        """End what an earlier, killed supervisor of this state folder left behind."""
+    def leftovers(self) -> dict[str, list[psutil.Process]]:
+        """What an earlier, killed supervisor of this state folder left behind, each with its own children."""
+        found: dict[str, list[psutil.Process]] = {}
         with suppress(OSError, ValueError):
             for name, (pid, started) in json.loads(self._record.read_text()).items():
                 with suppress(psutil.Error):
                     process = psutil.Process(pid)
                     if abs(process.create_time() - started) < 1:
-                        print(f"  ending the {name} of an earlier start", flush=True)
-                        family = [process, *process.children(recursive=True)]
-                        for member in family:
-                            with suppress(psutil.Error):
-                                member.terminate()
-                        _gone, alive = psutil.wait_procs(family, timeout=10)
-                        for member in alive:
-                            with suppress(psutil.Error):
-                                member.kill()
+                        found[name] = [process, *process.children(recursive=True)]
+        return found
+
+    def end_leftovers(self) -> None:
+        """End them: the lock on the state folder says that nobody uses them any more."""
+        for name, family in self.leftovers().items():
+            print(f"  ending the {name} of an earlier start", flush=True)
+            for member in family:
+                with suppress(psutil.Error):
+                    member.terminate()
+            _gone, alive = psutil.wait_procs(family, timeout=10)
+            for member in alive:
+                with suppress(psutil.Error):
+                    member.kill()
+            psutil.wait_procs(alive, timeout=5)
         self._record.unlink(missing_ok=True)
 
     def start(self, name: str, command: list[str]) -> None:
@@ -82,9 +168,14 @@ class Children:
                 command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                 start_new_session=True, preexec_fn=_die_with_parent,
             )  # fmt: skip
-        self._record.write_text(
-            json.dumps({n: (p.pid, psutil.Process(p.pid).create_time()) for n, p in self.running.items()})
-        )
+        known = {
+            n: (p.pid, psutil.Process(p.pid).create_time())
+            for n, p in self.running.items()
+            if p.poll() is None
+        }
+        new = self._record.with_suffix(".new")
+        new.write_text(json.dumps(known))
+        new.replace(self._record)
 
     def fallen(self) -> str | None:
         """The name of a child that has ended, if any."""
@@ -107,12 +198,24 @@ class Children:
 
 def _port() -> int:
     text = os.environ.get("PORT", "8000")
-    if not text.isdecimal() or not 0 < int(text) < 65536:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 65536:
         raise StepError(f"PORT must be a number from 1 to 65535, not {text!r}.")
     return int(text)
 
 
-def _ensure_port_free(port: int) -> None:
+def _holds(process: psutil.Process, port: int) -> bool:
+    with suppress(psutil.Error):
+        return any(
+            one.laddr and one.laddr.port == port and one.status == psutil.CONN_LISTEN
+            for one in process.net_connections("tcp")
+        )
+    return False
+
+
+def _ensure_port_free(port: int, ours: Iterable[psutil.Process] = ()) -> None:
+    """Raise unless the port is free, or held by a process of `ours` that ends in a moment."""
+    if any(_holds(process, port) for process in ours):
+        return
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -128,7 +231,7 @@ def _commands(state: Path, port: int) -> dict[str, list[str]]:
         "web": [
             python, "-m", "gunicorn", "mesoclinic.wsgi:application", "--bind",
             f"{os.environ.get('MESOCLINIC_BIND', '127.0.0.1')}:{port}", "--workers", str(max(2, min(cores, 8))),
-            "--threads", "2", "--timeout", "60", "--graceful-timeout", "10", "--no-control-socket",
+            "--threads", "4", "--timeout", "60", "--graceful-timeout", "10", "--no-control-socket",
         ],
         "worker": [
             python, "-m", "celery", "-A", "mesoclinic", "worker", "--concurrency", "2", "--loglevel", "WARNING",
@@ -182,14 +285,22 @@ def _first_people(state: Path) -> None:
 def serve() -> None:
     """Prepare and serve; returns after a clean stop."""
     begun = time.monotonic()
-    state = state_folder()
     port = _port()
-    state.mkdir(parents=True, exist_ok=True)
-    os.environ["MESOCLINIC_STATE"] = str(state)
+    state = prepare_state()
+    lock = StateLock(state, f"http://localhost:{port}/")
+    try:
+        _serve(state, port, begun)
+    finally:
+        lock.release()
+
+
+def _serve(state: Path, port: int, begun: float) -> None:
     os.environ.setdefault("MESOCLINIC_BASE_URL", f"http://localhost:{port}")
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     children = Children(state)
+    # Nothing is touched before it is sure that this start can have its port.
+    _ensure_port_free(port, [process for family in children.leftovers().values() for process in family])
     children.end_leftovers()
     _ensure_port_free(port)
     addresses: embedded.Addresses | None = None
@@ -212,18 +323,19 @@ def serve() -> None:
                 children.start(name, command)
             _wait_ready(port, children, state)
         print(f"\nmesoclinic is ready after {time.monotonic() - begun:.1f} s:  http://localhost:{port}/\n")
-        print(run_manage("demo", "--sign-ins"), flush=True)
+        # Everything serves already: a database that falls just now is no reason to stop.
+        with suppress(StepError):
+            print(run_manage("demo", "--sign-ins"), flush=True)
         print("Ctrl-C stops everything.", flush=True)
-        restarts: list[float] = []
+        restarts, servers = Restarts(state / "log"), _servers(state, addresses)
         while True:
             time.sleep(0.5)
+            for server in servers:
+                server.see_to(state, restarts)
             fallen = children.fallen()
             if fallen is None:
                 continue
-            restarts = [moment for moment in restarts if time.monotonic() - moment < 60]
-            if len(restarts) >= 5:
-                raise StepError(f"The {fallen} process keeps ending. Its log: {state / 'log' / fallen}.log")
-            restarts.append(time.monotonic())
+            restarts.note(fallen)
             print(f"The {fallen} process ended; starting it again.", flush=True)
             children.start(fallen, commands[fallen])
     except _Stop:

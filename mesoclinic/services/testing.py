@@ -9,8 +9,8 @@ from mesoclinic.services.steps import (
     ROOT,
     StepError,
     chromium,
+    prepare_state,
     secret_key,
-    state_folder,
     step,
     system_libraries,
 )
@@ -37,9 +37,11 @@ def _check(name: str, command: list[str]) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Exit 0 only when every check and every test passed."""
-    state = state_folder()
-    state.mkdir(parents=True, exist_ok=True)
-    os.environ["MESOCLINIC_STATE"] = str(state)
+    try:
+        state = prepare_state()
+    except StepError as error:
+        print(f"mesoclinic: {error}", file=sys.stderr)
+        return 1
     os.environ["MESOCLINIC_FAST_DATABASE"] = "1"
     os.environ.pop("MESOCLINIC_DEBUG", None)
     addresses: embedded.Addresses | None = None

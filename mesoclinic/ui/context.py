@@ -40,6 +40,8 @@ class NavItem:
 CALENDAR = Entry("calendar", _("Calendar"), "calendar-days", "sessions:calendar")
 PATIENTS = Entry("patients", _("Patients"), "users", "patients:list", ("patients:",))
 TASKS = Entry("tasks", _("Tasks"), "list-checks", "protocols:tasks")
+ALERTS = Entry("alerts", _("Alerts"), "shield-alert", "protocols:alerts", ("protocols:alert",))
+ON_HOLD = Entry("visits-on-hold", _("Visits on hold"), "octagon-alert", "protocols:visits-on-hold")
 CATALOGUE = Entry("catalogue", _("Catalogue"), "book-open", "protocols:catalogue", ("protocols:catalogue",))
 TODAY = Entry("today", _("In treatment"), "syringe", "sessions:today")
 STOCK = Entry("stock", _("Stock and lots"), "test-tube", "sessions:stock", ("sessions:stock", "sessions:lot"))
@@ -49,6 +51,7 @@ WAITLIST = Entry("waitlist", _("Waiting list"), "hourglass", "sessions:waitlist"
 MESSAGES = Entry("messages", _("Messages"), "message-square", "sessions:messages", ("sessions:message",))
 SHEETS = Entry("sheets", _("Aftercare sheets"), "file-text", "aftercare:list", ("aftercare:",))
 STAFF = Entry("staff", _("Staff and hours"), "users", "sessions:staff", ("sessions:staff",))
+SETUP = Entry("setup", _("Set-up"), "sliders-horizontal", "sessions:setup", ("sessions:setup",))
 REPORTS = Entry("reports", _("Reports"), "activity", "sessions:reports")
 AUDIT = Entry("audit", pgettext_lazy("navigation", "Audit"), "history", "audit:list", ("audit:",))
 
@@ -59,12 +62,13 @@ def _start(label: Any, icon: str) -> Entry:
 
 #: design/README.md, section 7.
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
-    "physician": (_start(_("My day"), "sun"), CALENDAR, PATIENTS, TASKS, CATALOGUE),
+    "physician": (_start(_("My day"), "sun"), CALENDAR, PATIENTS, ALERTS, TASKS, CATALOGUE),
     "nurse": (_start(_("Today"), "sun"), TODAY, STOCK, PATIENTS),
-    "front-desk": (CALENDAR, PATIENTS, COURSES, NOT_CONFIRMED, WAITLIST, MESSAGES, SHEETS),
-    "manager": (_start(_("Overview"), "activity"), CALENDAR, STAFF, CATALOGUE, STOCK, REPORTS, AUDIT),
+    "front-desk": (CALENDAR, PATIENTS, COURSES, NOT_CONFIRMED, ON_HOLD, WAITLIST, MESSAGES, SHEETS),
+    "manager": (_start(_("Overview"), "activity"), CALENDAR, STAFF, CATALOGUE, STOCK, REPORTS, AUDIT, SETUP),
     "administrator": (
         _start(_("Overview"), "activity"), CALENDAR, PATIENTS, STAFF, CATALOGUE, STOCK, MESSAGES, REPORTS, AUDIT,
+        SETUP,
     ),
 }  # fmt: skip
 

@@ -3,10 +3,11 @@
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+import phonenumbers
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
+from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 TITLES = frozenset({"dr", "dra", "prof", "mr", "mrs", "ms", "nurse"})
 
@@ -98,6 +99,23 @@ def decimal_trim(value: object) -> str:
     text = format(number, "f")
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text in {"-0", ""} else text
+
+
+def language_name(code: str) -> str:
+    """`fr` or `FR` as `French`, in the reader's language; an unknown code stays."""
+    try:
+        return str(get_language_info(code.lower().split("-")[0])["name_translated"])
+    except KeyError:
+        return code
+
+
+def phone(number: str) -> str:
+    """An E.164 number with the spaces of its country: `+34 600 55 50 01`; anything else as it is."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def initials(name: str) -> str:

@@ -11,6 +11,9 @@ from protocols.engine.case import Case, Fact
 from protocols.engine.effects import Outcome
 from protocols.engine.knowledge import Knowledge
 
+#: The local anaesthetic that cocktails hold: the name of a table's key, not a number.
+INFILTRATED = "lidocaine"
+
 
 @dataclass(frozen=True, slots=True)
 class Comfort:
@@ -60,7 +63,7 @@ def given_mg(fact: Fact, knowledge: Knowledge) -> Decimal:
     """mg of a dose already given; mL alone count at the agent's highest concentration."""
     if fact.get("dose_mg") is not None:
         return Decimal(str(fact.get("dose_mg")))
-    strength = knowledge.agents[fact.code]["concentration_mg_per_ml"]
+    strength = knowledge.agents[fact.code]["highest_mg_per_ml"]
     return Decimal(str(fact.get("volume_ml") or 0)) * Decimal(strength or 0)
 
 
@@ -71,7 +74,7 @@ def infiltrated_mg(candidates: Iterable[Candidate]) -> Decimal:
             part.dose_mg or Decimal(0)
             for c in candidates
             for part in c.components
-            if part.agent == "lidocaine"
+            if part.agent == INFILTRATED
         ),
         Decimal(0),
     )
@@ -95,12 +98,8 @@ def _refused(
     """Rules (perhaps none named) that take a product away; None when it is allowed."""
     if product in outcome.products:
         return tuple(outcome.products[product])
-    where = knowledge.tables["cream_not_on"]
-    if product in knowledge.tables["creams"] and candidate.area in where["areas_no_cream"]:
-        return ()
-    if product == "emla-5" and candidate.area in where["areas_no_emla"]:
-        return ()
-    return None
+    cream = knowledge.tables["creams"].get(product)
+    return () if cream is not None and candidate.area in cream["not_on_areas"] else None
 
 
 def choose(
@@ -144,10 +143,7 @@ def choose(
                     )
                 )
                 if grams >= 1:
-                    minutes = cream["minutes"]
-                    if _atopic_face(candidate, case):
-                        minutes = cream.get("minutes_atopic_face", minutes)
-                    return Comfort(product, grams, minutes, points, tuple(rules))
+                    return Comfort(product, grams, _minutes(cream, candidate, case), points, tuple(rules))
                 rules.append("R51")
             elif product == tables["dc_wheals"]["product"]:
                 row = tables["dc_wheals"]
@@ -165,9 +161,13 @@ def choose(
     return Comfort(products[index], None, None, points, tuple(dict.fromkeys(rules)))
 
 
-def _atopic_face(candidate: Candidate, case: Case) -> bool:
-    atopic = any(fact.code == "atopic" for fact in case.facts.get("conditions") or ())
-    return atopic and candidate.area == "face"
+def _minutes(cream: dict[str, Any], candidate: Candidate, case: Case) -> int:
+    """How long a cream stays on: shorter on atopic skin of the face (REFERENCE.md §7.1)."""
+    short = cream.get("short_on")
+    skin = {fact.code for fact in case.facts.get("conditions") or ()}
+    if short is not None and candidate.area in short["areas"] and short["condition"] in skin:
+        return int(short["minutes"])
+    return int(cream["minutes"])
 
 
 def visit_grams(case: Case, knowledge: Knowledge) -> Decimal:
@@ -184,10 +184,7 @@ def most_grams(candidate: Candidate, case: Case, knowledge: Knowledge, product: 
     """The most cream of one part in g: by area, product and weight; 0 where the area takes none."""
     tables = knowledge.tables
     cream = tables["creams"][product]
-    where = tables["cream_not_on"]
-    if candidate.area in where["areas_no_cream"] or (
-        product == "emla-5" and candidate.area in where["areas_no_emla"]
-    ):
+    if candidate.area in cream["not_on_areas"]:
         return Decimal(0)
     area = Decimal(knowledge.areas[candidate.area]["cm2"])
     grams = min(area / Decimal(tables["cream_cm2_per_gram"]), Decimal(cream["max_grams"]))

@@ -129,7 +129,7 @@ def course_dict(course: Course, case: Case, knowledge: Knowledge) -> dict[str, A
             session_dict(i, parts, course, case, knowledge) for i, parts in enumerate(course.sessions)
         ],
         "review": reviews,
-        "maintenance": None if first.cocktail == "CK-FAT-1" else dict(maintenance),
+        "maintenance": None if knowledge.is_dc(first.cocktail) else dict(maintenance),
         "why": [step.to_dict() for step in course.steps],
     } | (_followed_dict(course) if followed else {})
 

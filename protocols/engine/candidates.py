@@ -1,5 +1,6 @@
 """Candidates: one modality with one cocktail for one concern, sized in volume, dose, depth and downtime."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -105,7 +106,7 @@ def agent_limits(
     for fact in case.facts.get("given") or ():
         if fact.code == agent and fact.day("date") == (on or case.today):
             if limit is not None:
-                strength = Decimal(row["concentration_mg_per_ml"] or 0)
+                strength = Decimal(row["highest_mg_per_ml"] or 0)
                 dose = fact.get("dose_mg")
                 given = (
                     Decimal(str(dose))
@@ -120,7 +121,7 @@ def agent_limits(
 
 def area_max_ml(area: str, modality: str, cocktail: str, knowledge: Knowledge) -> Decimal:
     """The most that one session may put into an area. N: its own column; J: the syringe column (DECISIONS.md D)."""
-    if cocktail == "CK-FAT-1":
+    if knowledge.is_dc(cocktail):
         return Decimal(knowledge.tables["dc"]["max_ml"])
     row = knowledge.areas[area]
     return Decimal(row["needling_ml"] if modality == NEEDLING else row["syringe_max_ml"])
@@ -144,7 +145,8 @@ def _volume(
         most = Decimal(area["syringe_max_ml"])
         if lesion is not None:
             return min(Decimal(str(lesion)) * Decimal(tables["lesion_ml_per_cm2"]["value"]), most)
-        return min(total, most) if concern.area == "face" else Decimal(area["syringe_default_ml"])
+        whole = concern.area in tables["lesion_ml_per_cm2"]["whole_when_unknown_areas"]
+        return min(total, most) if whole else Decimal(area["syringe_default_ml"])
     standard = cocktail["areas"][0]
     if concern.area == standard:
         return total
@@ -248,20 +250,20 @@ def free_from(
     free, rules = case.today, []
     here = assessed.concern.area
     skin = {here, *knowledge.areas[here]["same_skin"]}
+    table = knowledge.tables["procedure_days"]
     for fact in case.facts.get("procedures") or ():
         area, done = fact.get("area"), fact.day("date")
         if done is None:
             continue
         near = area is None or area in skin
-        if fact.code == "dental-surgery":
-            near = here in {"face", "periorbital", "submental", "neck"}
+        if fact.code in table["areas"]:
+            near = here in table["areas"][fact.code]
         days = knowledge.procedure_days.get(fact.code, (None, None))[1 if modality == NEEDLING else 0]
         rule = "R54"
-        if fact.code == "dc-injection":
-            days, rule = knowledge.agents["deoxycholic-acid"]["min_days"], "R57"
-        elif fact.code in {"dutasteride-injection", "ppc-injection"}:
-            agent = "dutasteride" if fact.code.startswith("dut") else "ppc-dc"
-            days, rule = (knowledge.agents[agent]["min_days"], "R57") if agent in agents else (None, rule)
+        agent = table["by_agent"].get(fact.code)
+        if agent is not None:
+            counts = agent in agents or fact.code in table["whatever_is_planned"]
+            days, rule = (knowledge.agents[agent]["min_days"] if counts else None), "R57"
         if near and days is not None and done + timedelta(days=days) > free:
             free = done + timedelta(days=days)
             rules.append(rule)
@@ -313,9 +315,7 @@ def build(
         return Refusal(name, (), f"No jet on this area: {knowledge.label(concern.area)}.")
     bands = (row["only_bands"] or {}).get(concern.area)
     if bands and assessed.band not in bands:
-        rules = tuple(
-            dict.fromkeys(r for agent in ("deoxycholic-acid",) for r, _t in outcome.agents.get(agent, []))
-        )
+        rules = tuple(dict.fromkeys(r for r, _t in outcome.agents.get(row["components"][0]["agent"], [])))
         return Refusal(name, rules, f"Only for {', '.join(bands)} severity on this area.")
     refused = _lead_refusal(row, outcome, case, knowledge)
     if refused:
@@ -373,11 +373,11 @@ def _too_much_lidocaine(
     knowledge: Knowledge,
 ) -> bool:
     """Whether the lidocaine inside the cocktail alone is above E's limit (R51)."""
-    from protocols.engine.anaesthesia import limit_mg
+    from protocols.engine.anaesthesia import INFILTRATED, limit_mg
 
-    if "lidocaine" in replaced or all(part["agent"] != "lidocaine" for part in row["components"]):
+    if INFILTRATED in replaced or all(part["agent"] != INFILTRATED for part in row["components"]):
         return False
-    dose = next(p.dose_mg for p in sized(row, volume, replaced, case, knowledge) if p.agent == "lidocaine")
+    dose = next(p.dose_mg for p in sized(row, volume, replaced, case, knowledge) if p.agent == INFILTRATED)
     return (dose or Decimal(0)) > limit_mg(case, outcome, knowledge, case.today)
 
 
@@ -404,7 +404,7 @@ def _shaped(
     depth: Decimal | None = None
     if modality == SYRINGE:
         method = (
-            tables["dc"] if code == "CK-FAT-1" else knowledge.indications[concern.indication]["technique"]
+            tables["dc"] if knowledge.is_dc(code) else knowledge.indications[concern.indication]["technique"]
         )
         technique = method["technique"]
         wanted = Decimal(method["depth_mm"])
@@ -413,17 +413,16 @@ def _shaped(
                 return Refusal(name, (rule,), f"No injection deeper than {number_words(limit)} mm.")
         depth = (
             wanted
-            if code == "CK-FAT-1"
+            if knowledge.is_dc(code)
             else min(wanted, Decimal(knowledge.areas[concern.area]["syringe_cap_mm"]))
         )
         per_point, spacing, needle = Decimal(method["ml_per_point"]), method["spacing_mm"], method["needle"]
         points = int(volume / per_point)
-        if code == "CK-FAT-1" and points > tables["dc"]["max_points"]:
+        if knowledge.is_dc(code) and points > tables["dc"]["max_points"]:
             points = tables["dc"]["max_points"]
             volume = points * per_point
         hours = tables["downtime_hours"][technique]
-        if concern.area == "periorbital":
-            hours += tables["downtime_hours"]["periorbital_extra"]
+        hours += tables["downtime_hours"]["extra_by_area"].get(concern.area, 0)
     elif modality == JET:
         technique = tables["jet"]["technique"]
         hours = tables["downtime_hours"]["jet"]
@@ -432,7 +431,7 @@ def _shaped(
         if found is None:
             return Refusal(name, (), "Needling is not used for this indication.")
         depth, capped_by = found
-        technique = "pen"
+        technique = tables["needling_device"]["technique"]
         if capped_by:
             notes = (*notes, (capped_by, f"Needling depth is held at {number_words(depth)} mm."))
         hours = needling_downtime(depth, knowledge)
@@ -540,7 +539,7 @@ def recovery_days(
     """Days between two of our own sessions in one area. Source: REFERENCE.md §8.3."""
     table = knowledge.tables["recovery_days"]
     classes = table["classes"]
-    if cocktail == "CK-FAT-1":
+    if knowledge.is_dc(cocktail):
         before = "dc"
     elif modality == JET:
         before = "needle-free"
@@ -559,3 +558,32 @@ def recovery_days(
         fine = (to_depth or Decimal(0)) <= Decimal(classes["needling_fine_up_to_mm"])
         return int(table[before]["needling-fine" if fine else "needling-deep"])
     return int(table[before][to_modality])
+
+
+def days_between(
+    earlier: Sequence[Mapping[str, Any]], later: Sequence[Mapping[str, Any]], knowledge: Knowledge
+) -> int:
+    """Days that must lie between two sessions given as parts of the answer's form: recovery in one area, agents.
+
+    0 where they share neither skin nor agent. Sources: REFERENCE.md §3 (min d), §8.3.
+    """
+    needed = 0
+    for old in earlier:
+        area = old["concern"].split("/")[1]
+        skin = {area, *knowledge.areas[area]["same_skin"]}
+        agents = {row["agent"] for row in old.get("components", ())} - {"saline"}
+        for new in later:
+            if new["concern"].split("/")[1] in skin:
+                needed = max(
+                    needed,
+                    recovery_days(
+                        old["modality"], _mm(old), old["cocktail"], new["modality"], _mm(new), knowledge
+                    ),
+                )
+            for agent in agents & {row["agent"] for row in new.get("components", ())}:
+                needed = max(needed, knowledge.agents[agent]["min_days"])
+    return needed
+
+
+def _mm(part: Mapping[str, Any]) -> Decimal | None:
+    return Decimal(part["depth_mm"]) if part.get("depth_mm") else None

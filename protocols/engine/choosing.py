@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from protocols.engine.anaesthesia import need
 from protocols.engine.candidates import NEEDLING, SYRINGE, Candidate, Refusal, build, shallower
 from protocols.engine.case import Case, Concern
 from protocols.engine.courses import Planned, Step
@@ -144,14 +145,15 @@ def _fitting(options: Sequence[Option], hours: int, knowledge: Knowledge) -> Opt
     return None
 
 
-def _sessions(candidate: Candidate, case: Case, knowledge: Knowledge) -> tuple[int, str]:
+def sessions_of(candidate: Candidate, case: Case, knowledge: Knowledge) -> tuple[int, str]:
     """(number of sessions, why). Sources: REFERENCE.md §2.0, DECISIONS.md A7, B15."""
     count = int(knowledge.tables["sessions_by_band"][candidate.band])
     text = f"{count} sessions for {candidate.band} severity."
-    if candidate.cocktail == "CK-PN":
-        return 4, "4 sessions: the product is given three to four times."
-    if candidate.cocktail == "CK-FAT-1":
-        had = sum(f.get("count") or 1 for f in case.facts.get("procedures") or () if f.code == "dc-injection")
+    own = knowledge.cocktails[candidate.cocktail]["sessions"]
+    if own is not None:
+        return own, f"{own} sessions: the product is given so often."
+    if knowledge.is_dc(candidate.cocktail):
+        had = knowledge.dc_sessions_had(case.facts)
         left = int(knowledge.tables["dc"]["lifetime_sessions"]) - had
         if left < count:
             return max(1, left), f"{left} sessions: the label allows six in a lifetime and {had} were given."
@@ -171,7 +173,7 @@ def _steps(
     text = f"Every {target} days, from {least} to {most}."
     limits = knowledge.tables["interval_range_days"]
     if most > limits["max"] or least < limits["min"]:
-        label = "the label" if candidate.cocktail == "CK-FAT-1" else "its own row"
+        label = "the label" if knowledge.is_dc(candidate.cocktail) else "its own row"
         text += f" Outside {limits['min']} to {limits['max']} days because {label} of the agent or depth asks for it."
     steps = [
         Step(
@@ -253,7 +255,7 @@ def planned_from(
     sessions: int | None = None,
 ) -> Planned:
     """An option as part of a course, with its reasons."""
-    count, text = _sessions(option.candidate, case, knowledge)
+    count, text = sessions_of(option.candidate, case, knowledge)
     if sessions is not None:
         count, text = sessions, f"{sessions} session: added by the physician."
     return Planned(
@@ -417,32 +419,49 @@ def added_course(
     )
 
 
-def gains_and_costs(option: Option, chosen: Candidate, today: date) -> tuple[str, str]:
-    """What an alternative gives and costs against the choice, in words."""
+def gains_and_costs(option: Option, chosen: Candidate, case: Case, knowledge: Knowledge) -> tuple[str, str]:
+    """What an alternative gives and costs against the choice: agent, evidence, downtime, pain, visits, start."""
     other = option.candidate
     gains: list[str] = []
     costs: list[str] = []
-    delta = other.downtime_hours - chosen.downtime_hours
-    if delta:
-        (costs if delta > 0 else gains).append(
-            f"{abs(delta)} hours {'more' if delta > 0 else 'less'} downtime"
-        )
-    if other.interval[1] != chosen.interval[1]:
-        days = other.interval[1] - chosen.interval[1]
-        (costs if days > 0 else gains).append(
-            f"visits {abs(days)} days {'further apart' if days > 0 else 'closer'}"
-        )
+
+    def weigh(delta: int, less: str, more: str) -> None:
+        if delta:
+            (costs if delta > 0 else gains).append((more if delta > 0 else less).format(abs(delta)))
+
+    weigh(other.downtime_hours - chosen.downtime_hours, "{} hours less downtime", "{} hours more downtime")
+    weigh(
+        need(other, case, knowledge) - need(chosen, case, knowledge),
+        "less painful by {} points",
+        "more painful by {} points",
+    )
+    weigh(other.interval[1] - chosen.interval[1], "visits {} days closer", "visits {} days further apart")
+    visits = sessions_of(other, case, knowledge)[0] - sessions_of(chosen, case, knowledge)[0]
+    weigh(visits, "{} sessions fewer", "{} sessions more")
     ranks = "ABCSK"
     if ranks.index(other.grade) != ranks.index(chosen.grade):
         better = ranks.index(other.grade) < ranks.index(chosen.grade)
         (gains if better else costs).append(f"evidence graded {other.grade} instead of {chosen.grade}")
-    if other.modality != SYRINGE and chosen.modality == SYRINGE:
-        gains.append("no syringe" if other.modality == NEEDLING else "no needle")
+    if other.modality != chosen.modality:
+        if chosen.modality == SYRINGE:
+            gains.append("no syringe" if other.modality == NEEDLING else "no needle")
+        elif other.modality == SYRINGE:
+            costs.append("injections by syringe")
     if option.free is None:
         costs.append("waits for a missing fact")
-    elif option.free > max(today, chosen.free_from):
-        costs.append(f"only from {option.free.isoformat()}")
+    elif option.free > max(case.today, chosen.free_from):
+        costs.append(f"only from {day_words(option.free)}")
     elif option.free < chosen.free_from:
-        gains.append(f"from {option.free.isoformat()}")
-    gains = gains or [f"{other.cocktail} in place of {chosen.cocktail}"]
-    return "; ".join(gains), "; ".join(costs) or "not the first choice of the protocol"
+        gains.append(f"from {day_words(option.free)}")
+    if other.lead != chosen.lead:
+        gains.append(f"{knowledge.label(other.lead)} in place of {knowledge.label(chosen.lead)}")
+    order = knowledge.indications[other.indication]["modality_order"]
+    later = (
+        other.modality in order
+        and chosen.modality in order
+        and order.index(other.modality) > order.index(chosen.modality)
+    )
+    if later or other.modality == chosen.modality:
+        costs.append("later in the order of the protocol")
+    gains = gains or ["another way to the same aim"]
+    return "; ".join(gains), "; ".join(costs) or "none against the choice"

@@ -158,7 +158,7 @@ def combine(
         return _separate(
             first,
             second,
-            "M6" if "CK-FAT-1" in {a.cocktail, b.cocktail} else "M5",
+            "M6" if knowledge.is_dc(a.cocktail) or knowledge.is_dc(b.cocktail) else "M5",
             "their intervals do not fit together",
             start,
             knowledge,
@@ -211,8 +211,8 @@ def combine(
             (first,) if n % 2 == 0 else (second,) for n in range(total)
         )
         return [Course((first, second), interval, sessions, _join(first, second, rule, text), begin)]
-    near = {"submental", "neck"}
-    if "CK-FAT-1" in {a.cocktail, b.cocktail} and {a.area, b.area} <= near:
+    near = set(knowledge.tables["dc"]["apart_from_areas"])
+    if (knowledge.is_dc(a.cocktail) or knowledge.is_dc(b.cocktail)) and {a.area, b.area} <= near:
         return _separate(
             first,
             second,

@@ -125,6 +125,7 @@ def _apply_one(
 ) -> None:
     knowledge: Knowledge = scene.knowledge
     source, grade = knowledge.rule_source(clause.rule)
+    grade = clause.grade or grade
     message = _message(clause, evidence)
     because = tuple(dict.fromkeys(text for text, _fact in evidence if text))
     level: str | None = None

@@ -9,9 +9,6 @@ from typing import Any
 from protocols.engine.case import Case, CaseFaults, build_case, schema_faults, semantic_faults
 from protocols.engine.knowledge import Knowledge
 
-#: Procedures of a case that our own sessions are too: the interval of the course counts for those.
-_OWN = frozenset({"mesotherapy", "microneedling", "dc-injection", "dutasteride-injection", "ppc-injection"})
-
 
 @dataclass(frozen=True, slots=True)
 class SignedPart:
@@ -22,6 +19,7 @@ class SignedPart:
     cocktail: str
     depth_mm: Decimal | None
     volume_ml: Decimal | None
+    agents: frozenset[str] | None = None  # None: those of the cocktail
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,7 @@ def _decimal(value: object) -> Decimal | None:
 def _part(row: Mapping[str, Any]) -> SignedPart:
     return SignedPart(
         row["concern"], row["modality"], row["cocktail"], _decimal(row.get("depth_mm")),
-        _decimal(row.get("volume_ml")),
+        _decimal(row.get("volume_ml")), frozenset(row["agents"]) if "agents" in row else None,
     )  # fmt: skip
 
 
@@ -162,18 +160,22 @@ def _case_data(data: Mapping[str, Any], knowledge: Knowledge) -> dict[str, Any]:
     """Today's case: adverse events are reactions for the rules, some are conditions; our own sessions are left out."""
     patient = dict(data["patient"])
     own_days = {row["date"] for row in data["done"]}
+    # Our own sessions stand among the procedures too: for those the interval of the course counts.
+    table = knowledge.tables["procedure_days"]
+    ours = {*table["elsewhere"], *table["by_agent"]}
     if "given" in patient:
         patient["given"] = [row for row in patient["given"] if row["date"] not in own_days]
     if "procedures" in patient:
         patient["procedures"] = [
             row
             for row in patient["procedures"]
-            if not (row["code"] in _OWN and row.get("date") in own_days and row.get("count", 1) == 1)
+            if not (row["code"] in ours and row.get("date") in own_days and row.get("count", 1) == 1)
         ]
     for row in data.get("adverse_events", ()):
         reaction = {"event": row["event"], "grade": row["grade"], "date": row["onset"]}
         reaction |= {name: row[name] for name in ("agent", "area") if name in row}
-        patient["reactions"] = [*patient.get("reactions", []), reaction]
+        known = patient.get("reactions", [])
+        patient["reactions"] = known if reaction in known else [*known, reaction]
         for effect in knowledge.adverse_events[row["event"]]["effects"]:
             if effect["do"] == "condition":
                 condition = {"code": effect["code"], "status": "past", "date": row["onset"]}

@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ FILES = (
     "rules",
     "adverse_events",
 )
-SCHEMAS = ("case.schema", "replan.schema")
+SCHEMAS = ("case.schema", "replan.schema", "answer.schema")
 GRADES = frozenset("ABCSK")
 
 
@@ -53,21 +52,29 @@ class Knowledge:
     adverse_events: Mapping[str, Mapping[str, Any]]
     schema: Mapping[str, Any]
     replan_schema: Mapping[str, Any]
+    answer_schema: Mapping[str, Any]
 
     @cached_property
     def allergen_agents(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
         """Allergen code to the agents and products it removes: those that are it, hold it or are of its class."""
-        return {
-            row["code"]: (
-                frozenset(one for agent in row["agents"] for one in (agent, *self.relatives(agent))),
-                frozenset(row["products"]),
-            )
-            for row in self.vocabulary["allergens"]
-        }
+        found = {}
+        for row in self.vocabulary["allergens"]:
+            agents = {one for agent in row["agents"] for one in (agent, *self.mixtures(agent))}
+            if row["code"] in self.agents:
+                agents |= set(self.relatives(row["code"]))
+            found[row["code"]] = (frozenset(agents), frozenset(row["products"]))
+        return found
+
+    def mixtures(self, agent: str) -> tuple[str, ...]:
+        """Ready mixtures that hold an agent."""
+        return tuple(code for code, row in self.agents.items() if agent in row["contains"])
 
     def relatives(self, agent: str) -> tuple[str, ...]:
-        """Agents that an allergy or reaction to this one removes too: mixtures that hold it, others of its class."""
-        return tuple(code for code, row in self.agents.items() if agent in row["removed_with"])
+        """Agents that an allergy or reaction to this very one removes too: mixtures with it, others of its class."""
+        return (
+            *self.mixtures(agent),
+            *(code for code, row in self.agents.items() if agent in row["removed_with"]),
+        )
 
     def products_with(self, agent: str) -> tuple[str, ...]:
         """Anaesthetic products that contain an agent; all amides count as one."""
@@ -83,13 +90,29 @@ class Knowledge:
     @cached_property
     def procedure_days(self) -> dict[str, tuple[int | None, int | None]]:
         """Procedure code to the days before (syringe or jet, needling). Source: REFERENCE.md §8.4, DECISIONS.md E3."""
-        elsewhere = {"mesotherapy": (14, 14), "microneedling": (14, 14)}
+        elsewhere = self.tables["procedure_days"]["elsewhere"]
         return {
-            row["code"]: elsewhere.get(
-                row["code"], (row.get("days_before_syringe_or_jet"), row.get("days_before_needling"))
+            row["code"]: tuple(
+                elsewhere.get(
+                    row["code"], (row.get("days_before_syringe_or_jet"), row.get("days_before_needling"))
+                )
             )
             for row in self.vocabulary["procedures"]
         }
+
+    def is_dc(self, cocktail: str) -> bool:
+        """Whether a cocktail is given by the deoxycholic acid grid of the label."""
+        row = self.cocktails.get(cocktail)
+        return row is not None and row["method"] == "dc"
+
+    def dc_sessions_had(self, facts: Mapping[str, Any]) -> int:
+        """Deoxycholic acid sessions so far, in this life: counted procedures, or days it was given if those are more."""
+        row = self.tables["dc"]
+        counted = sum(
+            f.get("count") or 1 for f in facts.get("procedures") or () if f.code == row["procedure"]
+        )
+        days = {f.day("date") for f in facts.get("given") or () if f.code == row["agent"]}
+        return max(counted, len(days))
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -136,13 +159,6 @@ def _read(folder: Path, faults: list[str]) -> tuple[dict[str, Any], str]:
     return data, digest.hexdigest()
 
 
-def _number(value: object) -> bool:
-    try:
-        return value is None or Decimal(str(value)).is_finite()
-    except InvalidOperation:
-        return False
-
-
 def _check_graded(name: str, rows: list[dict[str, Any]], key: str, faults: list[str]) -> None:
     seen: set[str] = set()
     for row in rows:
@@ -156,52 +172,16 @@ def _check_graded(name: str, rows: list[dict[str, Any]], key: str, faults: list[
             faults.append(f"{name}.json: {code}: has no source")
 
 
-def _check_cocktails(data: dict[str, Any], faults: list[str]) -> None:
-    agents = {row["code"]: row for row in data["agents"]}
-    vocabulary = {row["code"] for row in data["vocabulary"]["cocktails"]}
-    for row in data["cocktails"]:
-        code = row["code"]
-        if code not in vocabulary:
-            faults.append(f"cocktails.json: {code}: is not in the vocabulary")
-        for part in row["components"]:
-            agent = agents.get(part["agent"])
-            if agent is None:
-                faults.append(f"cocktails.json: {code}: unknown agent {part['agent']}")
-                continue
-            if not _number(part["ml"]) or not _number(part["mg_per_ml"]):
-                faults.append(f"cocktails.json: {code}: {part['agent']} has a number that is none")
-                continue
-            dose = Decimal(part["ml"]) * Decimal(part["mg_per_ml"]) if part["mg_per_ml"] else None
-            limit = agent["max_mg_per_session"]
-            if dose is not None and limit is not None and dose > Decimal(limit):
-                faults.append(
-                    f"cocktails.json: {code}: {part['agent']} {dose} mg is above its limit of {limit} mg"
-                )
-        for area in row["areas"]:
-            if area not in {a["code"] for a in data["areas"]}:
-                faults.append(f"cocktails.json: {code}: unknown area {area}")
-
-
 def _check(data: dict[str, Any], faults: list[str]) -> None:
-    for name, key in (("agents", "code"), ("cocktails", "code"), ("indications", "code"), ("areas", "code")):
+    for name, key in (
+        ("agents", "code"), ("cocktails", "code"), ("indications", "code"), ("areas", "code"), ("scales", "code"),
+        ("rules", "id"), ("adverse_events", "code"),
+    ):  # fmt: skip
         _check_graded(name, data[name], key, faults)
-    _check_graded("scales", data["scales"], "code", faults)
-    _check_graded("adverse_events", data["adverse_events"], "code", faults)
-    _check_graded("rules", data["rules"], "id", faults)
-    known = {row["code"] for row in data["vocabulary"]["agents"]}
-    for row in data["agents"]:
-        if row["code"] not in known:
-            faults.append(f"agents.json: {row['code']}: is not in the vocabulary")
-        for field in ("max_mg_per_session", "max_mg_per_kg", "max_ml_per_session", "concentration_mg_per_ml"):
-            if not _number(row[field]):
-                faults.append(f"agents.json: {row['code']}: {field} {row[field]!r} is not a number")
-    rules = {row["id"] for row in data["vocabulary"]["rules"]}
-    for row in data["rules"]:
-        if row["id"] not in rules:
-            faults.append(f"rules.json: {row['id']}: is not in the vocabulary")
-        if not row["clauses"]:
-            faults.append(f"rules.json: {row['id']}: has no clause, it can never fire")
-    _check_cocktails(data, faults)
+    # Imported here: the checks read the documents, the knowledge is what comes of them.
+    from protocols.engine.checking import faults as found
+
+    faults += found(data)
 
 
 def load(folder: Path) -> Knowledge:
@@ -234,6 +214,7 @@ def load(folder: Path) -> Knowledge:
         adverse_events=by_code("adverse_events"),
         schema=data["case.schema"],
         replan_schema=data["replan.schema"],
+        answer_schema=data["answer.schema"],
     )
     # A condition that the engine does not understand is a fault of the file, found here and not at a patient.
     from protocols.engine.rules import compile_rules

@@ -6,11 +6,20 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from protocols.engine.anaesthesia import INFILTRATED, need
 from protocols.engine.answer import course_dict
 from protocols.engine.asking import to_ask
 from protocols.engine.candidates import Refusal
 from protocols.engine.case import Case
-from protocols.engine.choosing import Chosen, Option, added_course, choose, gains_and_costs, planned_from
+from protocols.engine.choosing import (
+    Chosen,
+    Option,
+    added_course,
+    choose,
+    gains_and_costs,
+    planned_from,
+    sessions_of,
+)
 from protocols.engine.courses import Course, Planned, alone, combine, comforts
 from protocols.engine.effects import Finding, Outcome, apply
 from protocols.engine.knowledge import Knowledge
@@ -85,7 +94,7 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
         days = tuple(day for day, parts in zip(dates, course.sessions, strict=True) if member in parts)
         first = next(parts for parts in course.sessions if member in parts)
         chosen = comforts(first, case, knowledge)[0]
-        comfort = dict(zip((id(p) for p in first), chosen, strict=True))[id(member)]
+        comfort = chosen[first.index(member)]
         candidate = member.candidate
         scene = Scene(
             case,
@@ -98,7 +107,7 @@ def course_scenes(course: Course, case: Case, knowledge: Knowledge) -> list[tupl
             cream_grams=sum((c.grams for c in chosen if c.grams is not None), Decimal(0)),
             product=comfort.product,
             anaesthetic=comfort.product in {*knowledge.tables["creams"], knowledge.tables["offers_dc_high"]}
-            or "lidocaine" in candidate.agents,
+            or INFILTRATED in candidate.agents,
             session_days=days,
         )
         found.append((member, scene))
@@ -152,7 +161,9 @@ def _refused(refusals: Iterable[Refusal], concern: str) -> list[dict[str, Any]]:
     ]
 
 
-def _alternatives(chosen: Chosen, courses: Sequence[Course], today: date) -> list[dict[str, Any]]:
+def _alternatives(
+    chosen: Chosen, courses: Sequence[Course], case: Case, knowledge: Knowledge
+) -> list[dict[str, Any]]:
     if chosen.option is None:
         return []
     index = next(
@@ -167,12 +178,18 @@ def _alternatives(chosen: Chosen, courses: Sequence[Course], today: date) -> lis
         return []
     found = []
     for option in chosen.others[:6]:
-        gains, costs = gains_and_costs(option, chosen.option.candidate, today)
+        gains, costs = gains_and_costs(option, chosen.option.candidate, case, knowledge)
         found.append(
             {
                 "course": index,
+                "concern": chosen.assessed.code,
                 "modality": option.candidate.modality,
                 "cocktail": option.candidate.cocktail,
+                "sessions": sessions_of(option.candidate, case, knowledge)[0],
+                "interval_days": dict(zip(("min", "target", "max"), option.candidate.interval, strict=True)),
+                "downtime_hours": option.candidate.downtime_hours,
+                "need": need(option.candidate, case, knowledge),
+                "grade": option.candidate.grade,
                 "gains": gains,
                 "costs": costs,
             }
@@ -349,7 +366,9 @@ def answer(found: Survey, courses: Sequence[Course], knowledge: Knowledge) -> Pr
         courses=tuple(course_dict(course, case, knowledge) for course in courses),
         declined=found.ended if found.settled is not None else tuple(declined_rows(declined, blocks)),
         findings=_ordered(told, knowledge),
-        alternatives=tuple(row for one in found.planned for row in _alternatives(one, courses, case.today)),
+        alternatives=tuple(
+            row for one in found.planned for row in _alternatives(one, courses, case, knowledge)
+        ),
         not_chosen=(
             *(row for one in chosen for row in _refused(one.refusals, one.assessed.code)),
             *found.refused,

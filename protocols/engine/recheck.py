@@ -234,7 +234,7 @@ def depth_cap(candidate: Candidate, planned: Planned, knowledge: Knowledge) -> t
         caps = [(Decimal(area["needling_cap_mm"]), "R60"), *planned.outcome.caps]
     elif candidate.modality == JET or candidate.depth_mm is None:
         return None
-    elif candidate.cocktail == "CK-FAT-1":
+    elif knowledge.is_dc(candidate.cocktail):
         caps = [(Decimal(knowledge.tables["dc"]["depth_mm"]), "R60")]
     else:
         caps = [(Decimal(area["syringe_cap_mm"]), "R60"), *planned.outcome.syringe_limit]
@@ -324,7 +324,7 @@ def _point_faults(index: int, course: Course, knowledge: Knowledge) -> Iterator[
     for number_, parts in enumerate(course.sessions):
         for place, planned in enumerate(parts):
             candidate = planned.candidate
-            if candidate.cocktail == "CK-FAT-1" and (candidate.points or 0) > most:
+            if knowledge.is_dc(candidate.cocktail) and (candidate.points or 0) > most:
                 yield Fault(
                     _block(
                         "R60",
@@ -367,10 +367,8 @@ def _count_faults(
     count += course.first_number - 1
     first = course.members[0].candidate
     path = f"{index}.sessions"
-    if first.cocktail == "CK-FAT-1":
-        had = sum(
-            f.get("count") or 1 for f in found.case.facts.get("procedures") or () if f.code == "dc-injection"
-        )
+    if knowledge.is_dc(first.cocktail):
+        had = knowledge.dc_sessions_had(found.case.facts)
         left = int(knowledge.tables["dc"]["lifetime_sessions"]) - had
         if count > left:
             text = f"{count} sessions with {had} given are above the label's {had + left} in a lifetime."
@@ -422,6 +420,8 @@ def recheck_survey(found: Survey, knowledge: Knowledge, edits: Edits) -> Recheck
     faults: list[Fault] = list(_lost_choices(found, edits, knowledge))
     limits: list[Limit] = []
     for index, course in enumerate(courses):
+        if not course.members:
+            continue  # nothing is left to come
         for number_, parts in enumerate(course.sessions):
             limits += _limits_of_session(index, number_, parts, found.case, knowledge)
         faults += _point_faults(index, course, knowledge)
@@ -445,9 +445,14 @@ def worst_session(limits: Sequence[Limit], course: int) -> tuple[Limit, ...]:
 
 
 def target_dates(content: Mapping[str, Any], start: date) -> list[tuple[date, date, date]]:
-    """(earliest, target, latest) of each session of a course of the answer, if each before is on its target."""
-    rows = []
-    before = start
+    """(earliest, target, latest) of each session of a course of the answer, if each before is on its target.
+
+    `start` is the earliest day of the first one: windows of a course under way count from the session before.
+    """
+    rows: list[tuple[date, date, date]] = []
+    if not content["sessions"]:
+        return rows
+    before = start - timedelta(days=content["sessions"][0]["window_days"]["earliest"])
     for session in content["sessions"]:
         window = session["window_days"]
         rows.append(

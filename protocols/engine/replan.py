@@ -569,6 +569,9 @@ def _laid_out(
         for _number, parts in way.coming
     ]
     totals = [v.total for v in verdicts if v.total is not None and v.concern not in ended]
+    lifetime = _lifetime(way, found, knowledge)
+    if lifetime is not None and lifetime < way.signed.total:
+        totals.append(max(lifetime, way.count))
     signed_rows = [parts for _number, parts in way.coming]
     for total in totals:
         left = max(0, total - way.count)
@@ -584,23 +587,20 @@ def _laid_out(
             rows.append(again[-period])
     rows = [parts for parts in rows if parts]
     held = [v for v in verdicts if v.decision == "hold"]
-    made: list[Planned] = []
     sessions = []
     for parts in rows:
         session = []
         for part in parts:
             one = _kept(part, planned[part.concern], found.case, knowledge)
             if len(way.signed.concerns) > len(treated):
-                one = replace(
-                    one,
-                    concerns=tuple(c for c in way.signed.concerns if c == part.concern or c not in treated),
-                )
-            same = next((known for known in made if known == one), None)
-            if same is None:
-                made.append(one)
-            session.append(same or one)
+                shared = tuple(c for c in way.signed.concerns if c == part.concern or c not in treated)
+                one = replace(one, concerns=shared)
+            session.append(one)
         sessions.append(_fitted(tuple(session), found, knowledge))
-    made = list({id(p): p for parts in sessions for p in parts}.values())
+    made: list[Planned] = []
+    for one in (one for parts in sessions for one in parts):
+        if one not in made:
+            made.append(one)
     if not sessions:
         followed = Followed("complete", way.count, way.signed.concerns, ())
         return Course(
@@ -632,6 +632,15 @@ def _laid_out(
         first_number=way.count + 1, followed=followed,
     )  # fmt: skip
     return course, strongest
+
+
+def _lifetime(way: _Way, found: Survey, knowledge: Knowledge) -> int | None:
+    """The most sessions this course may have by the label's lifetime number; None where there is none (R81, E8)."""
+    parts = [part for _number, parts in way.signed.sessions for part in parts]
+    if not any(knowledge.is_dc(part.cocktail) for part in parts):
+        return None
+    had = knowledge.dc_sessions_had(found.case.facts)
+    return int(knowledge.tables["dc"]["lifetime_sessions"]) - had
 
 
 def _concerns(parts: Sequence[SignedPart]) -> list[str]:
@@ -775,7 +784,7 @@ def _changes(
                 say("cocktail", candidate.concern, at, part.cocktail, candidate.cocktail,
                     f"{candidate.cocktail}, not {part.cocktail}.")  # fmt: skip
                 continue
-            for agent, rules in _replaced(candidate, one, knowledge):
+            for agent, rules in _replaced(part, candidate, one, knowledge):
                 say("composition", candidate.concern, at, agent, "saline",
                     f"{knowledge.label(agent)} is replaced by saline 1:1.", rules)  # fmt: skip
             if part.volume_ml is not None and part.volume_ml != candidate.volume_ml:
@@ -800,14 +809,18 @@ def _changes(
     return list(found.values())
 
 
-def _replaced(candidate: Candidate, planned: Planned, knowledge: Knowledge) -> list[tuple[str, str]]:
-    """(agent, rule) of components that today's facts replace by saline."""
+def _replaced(
+    signed: SignedPart, candidate: Candidate, planned: Planned, knowledge: Knowledge
+) -> list[tuple[str, str]]:
+    """(agent, rule) of components that today's facts replace by saline and that the signed plan still had."""
     used = {part.agent for part in candidate.components}
+    whole = [part["agent"] for part in knowledge.cocktails[candidate.cocktail]["components"]]
+    before = signed.agents if signed.agents is not None else frozenset(whole)
     found = []
-    for part in knowledge.cocktails[candidate.cocktail]["components"]:
-        if part["agent"] not in used:
-            rules = planned.outcome.agents.get(part["agent"])
-            found.append((part["agent"], rules[0][0] if rules else "R48"))
+    for agent in whole:
+        if agent in before and agent not in used:
+            rules = planned.outcome.agents.get(agent)
+            found.append((agent, rules[0][0] if rules else "R48"))
     return found
 
 

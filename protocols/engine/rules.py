@@ -64,6 +64,7 @@ class Clause:
     effects: tuple[Mapping[str, Any], ...]
     message: str
     remedy: str
+    grade: str | None = None  # where it differs from the rule's
 
 
 def add_months(day: date, months: int) -> date:
@@ -305,9 +306,7 @@ def _allergy(spec: Mapping[str, Any]) -> Predicate:
 
 
 def _drug_allergies(spec: Mapping[str, Any]) -> Predicate:
-    materials = frozenset(
-        {"nickel", "latex", "plaster", "chlorhexidine", "bee-venom", "wasp-venom", "hymenoptera-venom"}
-    )
+    materials = frozenset(spec["not_counted"])
 
     def test(scene: Scene) -> Evidence | None:
         found = [f for f in _facts(scene, "allergies") if f.code not in materials]
@@ -428,7 +427,7 @@ def _sunburn(_spec: Mapping[str, Any]) -> Predicate:
     )
 
 
-def _childbearing(_spec: Mapping[str, Any]) -> Predicate:
+def _childbearing(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
         case = scene.case
         if case.sex != "female":
@@ -437,22 +436,24 @@ def _childbearing(_spec: Mapping[str, Any]) -> Predicate:
         past = (
             case.patient.get("childbearing_potential") is False
             or case.patient.get("sterilised") is True
-            or (since is not None and scene.today >= add_months(date.fromisoformat(since), 12))
+            or (
+                since is not None
+                and scene.today >= add_months(date.fromisoformat(since), spec["postmenopausal_months"])
+            )
         )
         return None if past else (("childbearing potential not excluded", None),)
 
     return test
 
 
-def _allergen_agents(_spec: Mapping[str, Any]) -> Predicate:
+def _allergen_agents(spec: Mapping[str, Any]) -> Predicate:
     return lambda scene: _evidence(
         scene,
         "allergy",
         [
             f
             for f in _facts(scene, "allergies")
-            if any(scene.knowledge.allergen_agents.get(f.code, ()))
-            or f.code in {"chlorhexidine", "latex", "plaster"}
+            if any(scene.knowledge.allergen_agents.get(f.code, ())) or f.code in spec["materials"]
         ],
     )
 
@@ -487,10 +488,11 @@ def _event(spec: Mapping[str, Any]) -> Predicate:
                 abs((day - session).days) < spec["around_days"]
                 for session in (scene.today, *scene.session_days)
             )
-        reach = spec.get("after_session_days", 3)
-        deep = scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal("0.5")
-        if "deep_days" in spec and (deep or "deoxycholic-acid" in scene.agents):
-            reach = spec["deep_days"]
+        reach = spec["after_session_days"]
+        if "deep_days" in spec:
+            deep = scene.modality == "microneedling" and (scene.depth_mm or 0) > Decimal(spec["deep_mm"])
+            if deep or scene.agents & set(spec["deep_agents"]):
+                reach = spec["deep_days"]
         return any(timedelta(0) <= day - session <= timedelta(days=reach) for session in scene.session_days)
 
     def test(scene: Scene) -> Evidence | None:
@@ -519,7 +521,7 @@ def _recent_procedure(_spec: Mapping[str, Any]) -> Predicate:
 
 def _lifetime(spec: Mapping[str, Any]) -> Predicate:
     def test(scene: Scene) -> Evidence | None:
-        had = sum(f.get("count") or 1 for f in _facts(scene, "procedures") if f.code == spec["lifetime"])
+        had = scene.knowledge.dc_sessions_had(scene.case.facts)
         return ((f"{had} sessions so far", None),) if had >= spec["at_least"] else None
 
     return test
@@ -539,6 +541,18 @@ def _cream_over(spec: Mapping[str, Any]) -> Predicate:
         ((f"{scene.cream_grams} g of cream", None),)
         if (scene.cream_grams or 0) > Decimal(spec["cream_over_g"])
         else None
+    )
+
+
+def _switched_off(spec: Mapping[str, Any]) -> Predicate:
+    wanted = spec["switched_off"]
+    return lambda scene: (
+        tuple(
+            (scene.knowledge.label(code), None)
+            for code in wanted
+            if not scene.knowledge.agents[code]["offered"]
+        )
+        or None
     )
 
 
@@ -575,6 +589,7 @@ PREDICATES: dict[str, tuple[str, Callable[[Mapping[str, Any]], Predicate]]] = {
     "lead_unlicensed": ("candidate", _lead_unlicensed),
     "cream_over_g": ("course", _cream_over),
     "anaesthetic": ("course", _anaesthetic),
+    "switched_off": ("plan", _switched_off),
 }
 
 
@@ -639,7 +654,13 @@ def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
                 continue
             clauses.append(
                 Clause(
-                    rule, level, test, tuple(clause["effects"]), clause["message"], clause.get("remedy", "")
+                    rule,
+                    level,
+                    test,
+                    tuple(clause["effects"]),
+                    clause["message"],
+                    clause.get("remedy", ""),
+                    clause.get("grade"),
                 )
             )
     if faults:

@@ -6,7 +6,7 @@ contending courses deadlock). Patient, practitioner, room, device: by table, the
 
 import uuid
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,11 +15,16 @@ from django.db.models import Q
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
+from protocols.catalogue import knowledge
+from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Appointment, CourseBooking, Device, Location, Practitioner, Room
-from sessions.queries.booking import LIVE, diary
+from sessions.queries.booking import LIVE, diary, in_series
 from sessions.reminders import schedule
 from sessions.scheduling.search import CLEANUP, SETUP, Diary, Slot
+
+#: How far away another session may lie and still matter: the longest interval and recovery of the tables.
+APART = timedelta(days=130)
 
 
 class BookingError(Exception):
@@ -143,6 +148,49 @@ def _check_windows(
         last = day
 
 
+def _check_apart(
+    placed: Sequence[tuple[PlannedSession, date]], patient_id: int, leave_out: Iterable[int] = ()
+) -> None:
+    """Sessions of one patient keep their distance, whatever course and plan they are of (R57, REFERENCE.md §8.3).
+
+    In one course: every later number comes after the earlier ones, at least its own interval later. Between courses:
+    never on one day, and in one area with the recovery time of the engine.
+    """
+    known = knowledge()
+    standing = [
+        (row.planned_session, row.starts_at.astimezone(row.location.zone).date())
+        for row in Appointment.objects.filter(
+            LIVE, patient=patient_id, planned_session__isnull=False,
+            starts_at__gte=datetime.combine(min(day for _p, day in placed) - APART, time.min, UTC),
+            starts_at__lt=datetime.combine(max(day for _p, day in placed) + APART, time.max, UTC),
+        )
+        .exclude(pk__in=list(leave_out))
+        .select_related("planned_session__plan", "location")
+    ]  # fmt: skip
+    for planned, day in placed:
+        for other, when in standing:
+            if other is None or other.pk == planned.pk:
+                continue
+            gap = abs((day - when).days)
+            if (other.plan.root_pk, other.course) == (planned.plan.root_pk, planned.course):
+                first, then = (planned, other) if planned.number < other.number else (other, planned)
+                in_order = (day < when) == (planned.number < other.number) and day != when
+                if not in_order or gap < then.earliest_days:
+                    raise BookingError(
+                        f"Session {planned.number} would lie {gap} days from session {first.number if then is planned else then.number} "
+                        f"of the course; it needs {then.earliest_days}: too soon."
+                    )
+                continue
+            if gap == 0:
+                raise BookingError("The patient has another session on that day. Choose another day.")
+            earlier, later = (planned, other) if day < when else (other, planned)
+            needed = days_between(earlier.content["parts"], later.content["parts"], known)
+            if gap < needed:
+                raise BookingError(
+                    f"Another session in the same area is {gap} days away; {needed} days must lie between."
+                )
+
+
 @transaction.atomic
 def book_course(
     *, plan: TreatmentPlan, location: Location, slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime
@@ -174,7 +222,7 @@ def book_course(
     ordered = [planned[slot.visit] for slot in slots]
     earlier = (
         Appointment.objects.filter(
-            LIVE, planned_session__plan=current, planned_session__course=ordered[0].course,
+            LIVE, in_series(current), planned_session__course=ordered[0].course,
             planned_session__number__lt=ordered[0].number,
         )
         .order_by("-starts_at")
@@ -182,6 +230,8 @@ def book_course(
     )  # fmt: skip
     before = earlier.starts_at.astimezone(location.zone).date() if earlier else None
     _check_windows(ordered, slots, location, before)
+    days = [slot.start.astimezone(location.zone).date() for slot in slots]
+    _check_apart(list(zip(ordered, days, strict=True)), current.patient_id)
     booking = CourseBooking.objects.create(plan=current, key=key, booked_by=by)
     made = []
     book = _book(location, slots)
@@ -223,6 +273,8 @@ def book_single(
         raise BookingError("This time is past.")
     _works(slot, _book(location, [slot]), capability, planned.device_kind if planned else "")
     _free(slot, patient.pk)
+    if planned is not None:
+        _check_apart([(planned, slot.start.astimezone(location.zone).date())], patient.pk)
     try:
         with transaction.atomic():
             made = _create(slot, patient, location, by, kind=kind, note=note, planned_session=planned)
@@ -281,7 +333,8 @@ def move(
     _works(slot, _book(current.location, [slot]), capability, planned.device_kind if planned else "")
     _free(slot, current.patient_id, leave_out=current.pk)
     if planned is not None:
-        _keep_interval(current, planned, slot)
+        day = slot.start.astimezone(current.location.zone).date()
+        _check_apart([(planned, day)], current.patient_id, leave_out=[current.pk])
     old = current.starts_at
     before = {"starts_at": old.isoformat(), "room": current.room_id, "practitioner": current.practitioner_id}
     current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
@@ -312,27 +365,9 @@ def neighbours(current: Appointment) -> dict[int, Appointment]:
     if planned is None:
         return {}
     rows = Appointment.objects.filter(
-        LIVE, planned_session__plan=planned.plan_id, planned_session__course=planned.course
+        LIVE, in_series(planned.plan), planned_session__course=planned.course
     ).select_related("planned_session", "location")
     return {row.planned_session.number: row for row in rows if row.planned_session}
-
-
-def _keep_interval(current: Appointment, planned: PlannedSession, slot: Slot) -> None:
-    zone = current.location.zone
-    day = slot.start.astimezone(zone).date()
-    rows = neighbours(current)
-    before, after = rows.get(planned.number - 1), rows.get(planned.number + 1)
-    if before is not None and (day - before.starts_at.astimezone(zone).date()).days < planned.earliest_days:
-        raise BookingError(
-            f"Session {planned.number} needs {planned.earliest_days} days after the one before: too soon."
-        )
-    if after is not None and after.planned_session is not None:
-        gap = (after.starts_at.astimezone(zone).date() - day).days
-        if gap < after.planned_session.earliest_days:
-            raise BookingError(
-                f"Session {planned.number + 1} would come {gap} days later; it needs "
-                f"{after.planned_session.earliest_days}. Move that one first."
-            )
 
 
 @transaction.atomic

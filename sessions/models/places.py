@@ -3,10 +3,18 @@
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, RangeOperators
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
+
+
+class TimeRange(Func):
+    """Two times of one day as a range: PostgreSQL has ranges of timestamps only, so both stand on one day."""
+
+    template = "tsrange(DATE '2000-01-03' + %(expressions)s)"
+    arg_joiner = ", DATE '2000-01-03' + "
 
 
 class Location(models.Model):
@@ -97,6 +105,16 @@ class WorkingHours(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(starts__lt=F("ends")), name="hours_start_before_end"),
             models.CheckConstraint(condition=Q(weekday__range=(1, 7)), name="weekday_1_to_7"),
+            # Across locations too: nobody works in two places at the same time.
+            ExclusionConstraint(
+                name="hours_do_not_overlap",
+                expressions=[
+                    ("practitioner", RangeOperators.EQUAL),
+                    ("weekday", RangeOperators.EQUAL),
+                    (TimeRange("starts", "ends"), RangeOperators.OVERLAPS),
+                ],
+                violation_error_message=_("These hours overlap others of the same day."),
+            ),
         ]
 
     def __str__(self) -> str:

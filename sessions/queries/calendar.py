@@ -1,13 +1,16 @@
 """Reads of the calendar and the day lists: a fixed number of queries, whatever is booked."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
 
+from mesoclinic.ui import formatting
+from patients import vocabulary
 from patients.models import Patient
+from protocols.catalogue import knowledge
 from sessions.models import Appointment, Closure, Device, Location, Room, TreatmentRecord
 from sessions.queries.booking import diary
 from sessions.scheduling import Span
@@ -81,6 +84,8 @@ def appointments(location: Location, day: date, days: int = 1) -> QuerySet[Appoi
         .prefetch_related(
             Prefetch("records", queryset=TreatmentRecord.objects.order_by("-version")),
             "patient__allergies",
+            "patient__conditions",
+            "patient__medications",
         )
         .order_by("starts_at", "pk")
     )
@@ -121,56 +126,80 @@ def _buffers(column: Column, day: Day, row: Appointment) -> None:
             column.items.append(Item(*placed, "buffer", None, words))
 
 
+def outside(grid: Day, rows: Sequence[Appointment], days: int = 1) -> int:
+    """Visits that begin before or end after the hours drawn: they are told, never lost."""
+    first, last = time(grid.hour), grid.hour * 60 + ROWS * 5
+    count = 0
+    for row in rows:
+        start, end = row.starts_at.astimezone(grid.location.zone), row.ends_at.astimezone(grid.location.zone)
+        late = (end.date() - start.date()).days * 1440 + end.hour * 60 + end.minute > last
+        count += int(start.time() < first or late)
+    return count
+
+
+def _with_visits(
+    column: Column,
+    grid: Day,
+    rows: Sequence[Appointment],
+    words: Callable[[Appointment], str],
+    *,
+    buffers: bool,
+) -> Column:
+    for row in rows:
+        if buffers:
+            _buffers(column, grid, row)
+        _event(column, grid, row, words(row))
+    return column
+
+
 def day_columns(
-    location: Location, day: date, show: str = "all"
-) -> tuple[Day, list[Column], list[Appointment]]:
-    """Columns of a day: practitioners who work or have visits, then rooms. `show`: all, staff or rooms."""
-    rows = list(appointments(location, day))
+    location: Location, day: date, show: str = "all", practitioner: int | None = None
+) -> tuple[Day, list[Column], list[Appointment], int]:
+    """Columns of a day, its visits, and how many visits the filter hides.
+
+    Practitioners who work or have visits, then rooms, then devices. `show`: all, staff, rooms or devices.
+    """
+    everything = list(appointments(location, day))
+    rows = [row for row in everything if practitioner in {None, row.practitioner_id}]
     standing = [row for row in rows if row.status not in Appointment.FREED]
+    hidden = sum(1 for row in everything if row.status not in Appointment.FREED) - len(standing)
     book = diary(location, day, day)
     grid = Day(day, location)
     working = {staff.key for staff in book.staff if staff.hours}
     busy = {row.practitioner_id: row.practitioner.user.full_name for row in rows}
     names = {staff.key: staff.name for staff in book.staff} | busy
     columns: list[Column] = []
-    if show != "rooms":
-        for key in sorted(working | set(busy), key=lambda key: names[key]):
+    if show in {"all", "staff"}:
+        keys = {key for key in working | set(busy) if practitioner in {None, key}}
+        for key in sorted(keys, key=lambda key: names[key]):
             hours = next((staff.hours for staff in book.staff if staff.key == key), ())
             local = [(s.start.astimezone(location.zone), s.end.astimezone(location.zone)) for s in hours]
             text = ", ".join(f"{start:%H:%M} to {end:%H:%M}" for start, end in local) or "away"
             column = Column(len(columns) + 2, names[key], text)
             _off(column, grid, hours)
-            for row in standing:
-                if row.practitioner_id == key:
-                    _event(column, grid, row, row.room.name)
-            columns.append(column)
-    if show != "staff":
-        devices = {device.pk: device.name for device in Device.objects.filter(location=location)}
+            own = [row for row in standing if row.practitioner_id == key]
+            columns.append(_with_visits(column, grid, own, lambda row: row.room.name, buffers=False))
+    if show in {"all", "rooms"}:
         for number, room in enumerate(Room.objects.filter(location=location)):
-            column = Column(
-                len(columns) + 2,
-                room.name,
-                ", ".join(room.capabilities).capitalize(),
-                number == 0 and bool(columns),
+            text = ", ".join(room.capabilities).capitalize()
+            column = Column(len(columns) + 2, room.name, text, number == 0 and bool(columns))
+            own = [row for row in standing if row.room_id == room.pk]
+            columns.append(
+                _with_visits(column, grid, own, lambda row: row.practitioner.user.full_name, buffers=True)
             )
-            for row in standing:
-                if row.room_id == room.pk:
-                    _buffers(column, grid, row)
-                    device = devices.get(row.device_id or 0, "")
-                    _event(
-                        column,
-                        grid,
-                        row,
-                        ", ".join(x for x in (row.practitioner.user.full_name, device) if x),
-                    )
-            columns.append(column)
-    return grid, columns, rows
+    if show in {"all", "devices"}:
+        for number, device in enumerate(Device.objects.filter(location=location)):
+            text = "Device" if device.in_service else "Out of service"
+            column = Column(len(columns) + 2, device.name, text, number == 0 and bool(columns))
+            own = [row for row in standing if row.device_id == device.pk]
+            columns.append(_with_visits(column, grid, own, lambda row: row.room.name, buffers=True))
+    return grid, columns, rows, hidden
 
 
 def week_columns(
     location: Location, monday: date, practitioner: int | None = None
-) -> tuple[Day, list[Column], int]:
-    """Seven day columns (Sunday only when something is booked), and how many visits the filter hides."""
+) -> tuple[Day, list[Column], int, int]:
+    """Seven day columns (Sunday only when something is booked), visits hidden by the filter, and outside the hours."""
     rows = [row for row in appointments(location, monday, 7) if row.status not in Appointment.FREED]
     hidden = 0
     if practitioner is not None:
@@ -194,7 +223,7 @@ def week_columns(
             _event(column, grid, row, row.practitioner.user.full_name)
         _side_by_side(column)
         columns.append(column)
-    return Day(monday, location), columns, hidden
+    return Day(monday, location), columns, hidden, outside(Day(monday, location), rows)
 
 
 def _side_by_side(column: Column) -> None:
@@ -228,22 +257,78 @@ def _merged(spans: Sequence[Span]) -> list[Span]:
     return found
 
 
-def warnings_of(patient: Patient) -> list[str]:
-    """What somebody must see before the visit begins; allergies are prefetched."""
-    words = []
-    if any(row.retracted_at is None for row in patient.allergies.all()):
-        words.append("Allergy")
+#: Classes of medicines that change what is done on the day (bleeding, healing, immunity, heart), and single ones.
+_RISKY = frozenset(
+    {
+        "anticoagulant", "antiplatelet", "nsaid", "supplement-bleeding", "isotretinoin-oral", "immunosuppressant",
+        "biologic", "corticosteroid", "antiarrhythmic-1", "antiarrhythmic-3", "methaemoglobin-former",
+    }
+)  # fmt: skip
+#: Red: these forbid or move a treatment.
+_GRAVE = frozenset({"anticoagulant", "isotretinoin-oral"})
+#: After the last dose healing is still impaired (R15).
+_ISOTRETINOIN = timedelta(days=183)
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something to know before the visit begins. `level`: block or warn."""
+
+    level: str
+    text: str
+    icon: str = "triangle-alert"
+
+
+def _standing(rows: Iterable[Any]) -> list[Any]:
+    """Facts not taken back; filtered here because they are prefetched."""
+    return [row for row in rows if row.retracted_at is None]
+
+
+def _medicines(patient: Patient, today: date) -> list[Caution]:
+    classes, found = knowledge().medication_classes, []
+    for row in _standing(patient.medications.all()):
+        risky = classes.get(row.code, frozenset({row.code})) & _RISKY
+        stopped = row.current is False or (row.last_dose is not None and row.last_dose < today)
+        recent = row.code == "isotretinoin-oral" and (
+            row.last_dose is None or today - row.last_dose < _ISOTRETINOIN
+        )
+        if risky and (not stopped or recent):
+            words = vocabulary.label("medications", row.code)
+            if stopped and row.last_dose:
+                words += f", last {formatting.full_date(row.last_dose)}"
+            found.append(Caution("block" if risky & _GRAVE else "warn", words, "pill"))
+    return found
+
+
+def warnings_of(patient: Patient, today: date) -> list[Caution]:
+    """What somebody must see before the visit begins, the gravest first; the lists are prefetched."""
+    words = [
+        Caution("block", f"Allergy: {vocabulary.label('allergens', row.substance)}", "shield-alert")
+        for row in _standing(patient.allergies.all())
+    ]
     if patient.pregnancy in {Patient.Pregnancy.PREGNANT, Patient.Pregnancy.BREASTFEEDING}:
-        words.append(str(patient.get_pregnancy_display()))
+        words.append(Caution("block", str(patient.get_pregnancy_display()), "baby"))
+    words += _medicines(patient, today)
+    words += [
+        Caution("warn", vocabulary.label("conditions", row.code), "heart-pulse")
+        for row in _standing(patient.conditions.all())
+        if row.cleared_on is None
+    ]
+    if (
+        patient.sex == Patient.Sex.FEMALE
+        and patient.pregnancy not in {Patient.Pregnancy.PREGNANT, Patient.Pregnancy.BREASTFEEDING}
+        and patient.pregnancy_asked_on != today
+    ):
+        words.append(Caution("warn", "Pregnancy: ask today", "baby"))
     if patient.consent_signed_on is None:
-        words.append("No consent")
+        words.append(Caution("warn", "No consent", "file-pen-line"))
     if patient.baseline_photos_on is None:
-        words.append("No baseline photos")
-    return words
+        words.append(Caution("warn", "No baseline photos", "camera"))
+    return sorted(words, key=lambda one: one.level != "block")
 
 
 def day_rows(rows: Sequence[Appointment], now: datetime) -> list[dict[str, Any]]:
-    """Lines of a day list with the next act of each."""
+    """Lines of a day list with the next act of each: who is here and who comes, then what is over."""
     found = []
     for row in rows:
         planned = row.planned_session
@@ -252,10 +337,10 @@ def day_rows(rows: Sequence[Appointment], now: datetime) -> list[dict[str, Any]]
                 "appointment": row,
                 "title": f"Session {planned.number}" if planned else row.get_kind_display(),
                 "text": planned.summary if planned else row.note,
-                "warnings": warnings_of(row.patient),
+                "warnings": warnings_of(row.patient, now.astimezone(row.location.zone).date()),
                 "past": row.status == Appointment.Status.DONE or row.status in Appointment.FREED,
                 "now": row.starts_at <= now < row.ends_at,
                 "record": next(iter(row.records.all()), None),
             }
         )
-    return found
+    return sorted(found, key=lambda line: line["past"])

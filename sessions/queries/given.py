@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from protocols.catalogue import knowledge
 from sessions.models import TreatmentRecord
 
 
@@ -18,7 +19,7 @@ def given_in(records: Iterable[TreatmentRecord]) -> dict[str, list[dict[str, Any
             elif part.volume_ml:
                 doses.append({"agent": part.agent, "date": day, "volume_ml": float(part.volume_ml)})
         for area in record.areas.all():
-            if area.cocktail == "CK-FAT-1":
+            if knowledge().is_dc(area.cocktail):
                 code = "dc-injection"
             else:
                 code = "microneedling" if area.modality == "microneedling" else "mesotherapy"

@@ -72,6 +72,7 @@ def usable_lots(*, agents: set[str], on: date) -> QuerySet[Lot]:
     used = Coalesce(Sum("components__volume_ml"), Decimal(0))
     return (
         Lot.objects.filter(product__agent__in=agents, status=Lot.Status.IN_STOCK, expires_on__gte=on)
+        .exclude(discard_after__lt=on)
         .select_related("product")
         .annotate(left_ml=F("received_ml") - used)
         .order_by("expires_on", "pk")

@@ -87,6 +87,18 @@ def moved(appointment: Appointment, old: datetime, now: datetime) -> None:
     _remind(appointment, now)
 
 
+def taken_back(appointment: Appointment, *, before: int) -> None:
+    """A move was undone (call after `moved`): where news of it had not left, nobody needs to hear of either.
+
+    `before` is the version that the undone move had made.
+    """
+    news = Message.objects.filter(cause=f"moved:{appointment.pk}:{before}")
+    if news.filter(state__in=[Message.State.DUE, Message.State.WITHDRAWN, Message.State.FAILED]).exists():
+        Message.objects.filter(
+            cause=f"moved:{appointment.pk}:{appointment.version}", state=Message.State.DUE
+        ).update(state=Message.State.WITHDRAWN)
+
+
 def cancelled(appointment: Appointment, now: datetime) -> None:
     """No reminder leaves any more; the cancellation is told unless the visit is past."""
     _withdraw(appointment)

@@ -6,10 +6,10 @@ best clearly different option is then found exactly too.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from zoneinfo import ZoneInfo
 
 from sessions.scheduling.hours import Span
@@ -19,7 +19,7 @@ CLEANUP = timedelta(minutes=10)
 GRID = timedelta(minutes=15)
 #: Cost of a day off the target, and of a visit on another weekday or time than wished.
 DAY, UNWISHED = 10, 40
-#: Options differ clearly by another practitioner or a first visit at least this many days away.
+#: A later option starts at least this many days after the others.
 APART = 7
 
 
@@ -60,6 +60,19 @@ class Preferences:
     time_from: time | None = None
     time_until: time | None = None
     practitioner: int | None = None
+    #: The patient is away before and after these days: no visit lies outside.
+    day_from: date | None = None
+    day_until: date | None = None
+    #: Weekdays on which the patient can't come at all.
+    without: frozenset[int] = frozenset()
+    #: Who made the plan: of two equal courses theirs comes first.
+    favourite: int | None = None
+
+    def allows(self, day: date) -> bool:
+        """Whether the patient can come on that day at all."""
+        early = self.day_from is not None and day < self.day_from
+        late = self.day_until is not None and day > self.day_until
+        return not early and not late and day.isoweekday() not in self.without
 
     def misses(self, start: datetime, end: datetime) -> int:
         """How many wishes a slot on the wall clock misses, 0 to 2."""
@@ -189,6 +202,8 @@ def find_slots(
         day = span.start.astimezone(diary.zone).date()
         if not first <= day <= last:
             continue
+        if not preferences.allows(day):
+            continue
         length = timedelta(minutes=visit.minutes)
         for start, local in _starts(span, visit.minutes, diary.zone):
             if start < now:
@@ -250,7 +265,7 @@ def find_course(
 ) -> list[CourseOption]:
     """The best option for a course, then the next best clearly different ones, cheapest first.
 
-    Least total of days off target and of wishes missed; one practitioner for the whole course; inside hours; nothing
+    Least total of days off target and of wishes missed; days named as impossible are left out; one practitioner for the whole course; inside hours; nothing
     overlapping, with set-up and clean-up of room and device. `start` is the earliest day of visit 1, or, when
     `before` is the day of the visit already made or booked, the windows count from there.
     """
@@ -272,16 +287,75 @@ def find_course(
             gap = (day - base).days
             if first.earliest <= gap <= first.latest:
                 ends.append((chain.cost + abs(gap - first.target) * DAY, staff.key, day, staff))
-    ends.sort(key=lambda end: (end[0], end[2], end[1]))
-    options: list[CourseOption] = []
-    chosen: list[tuple[int, date]] = []
-    for cost, key, day, _staff in ends:
-        if all(key != other or abs((day - known).days) >= APART for other, known in chosen):
-            chosen.append((key, day))
-            options.append(_unrolled(visits, *tables[key], day, base, cost))
-            if len(options) == count:
+    ends.sort(key=lambda end: (end[0], end[1] != preferences.favourite, end[2], end[1]))
+
+    @cache
+    def course(at: int) -> CourseOption:
+        cost, key, day, _staff = ends[at]
+        return _unrolled(visits, *tables[key], day, base, cost)
+
+    return _different(ends, course, diary.zone, count, preferences.favourite)
+
+
+def _days(option: CourseOption, zone: ZoneInfo) -> list[date]:
+    return [slot.start.astimezone(zone).date() for slot in option.slots]
+
+
+def _other_days(option: CourseOption, other: CourseOption, zone: ZoneInfo) -> bool:
+    """The first visit on another day, and most of the others too."""
+    one, two = _days(option, zone), _days(other, zone)
+    same = sum(1 for a, b in zip(one, two, strict=True) if a == b)
+    return one[0] != two[0] and same * 2 < len(one)
+
+
+def _different(
+    ends: Sequence[tuple[int, int, date, Staff]],
+    course: Callable[[int], CourseOption],
+    zone: ZoneInfo,
+    count: int,
+    favourite: int | None,
+) -> list[CourseOption]:
+    """The best course; then the best on other weekdays; then the best that start a week or more away.
+
+    Where these do not exist, what differs in the first day only, and at last in the practitioner only. Cheapest first.
+    """
+    if not ends:
+        return []
+    taken = [0]
+    options = [course(0)]
+
+    def far(at: int) -> bool:
+        return all(abs((ends[at][2] - ends[other][2]).days) >= APART for other in taken)
+
+    def take(fits: Callable[[int], bool], most: int, *, unwished: bool) -> None:
+        for at in range(1, len(ends)):
+            if len(options) >= min(most, count):
+                return
+            if at not in taken and fits(at):
+                option = course(at)
+                wished = unwished or option.misses <= options[0].misses
+                if wished and all(_other_days(option, other, zone) for other in options):
+                    taken.append(at)
+                    options.append(option)
+
+    # A day that nobody asked for comes only after every course inside the wishes.
+    for unwished in (False, True):
+        if favourite is not None and ends[0][1] != favourite:
+            take(lambda at: ends[at][1] == favourite, 2, unwished=unwished)
+        take(lambda _at: True, 2, unwished=unwished)
+        take(far, count, unwished=unwished)
+        take(lambda _at: True, count, unwished=unwished)
+    for alike in (
+        lambda at, other: ends[at][2] == ends[other][2],
+        lambda at, other: ends[at][1:3] == ends[other][1:3],
+    ):
+        for at in range(1, len(ends)):
+            if len(options) >= count:
                 break
-    return options
+            if at not in taken and not any(alike(at, other) for other in taken):
+                taken.append(at)
+                options.append(course(at))
+    return sorted(options, key=lambda option: option.cost)
 
 
 def _unrolled(

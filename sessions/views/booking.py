@@ -3,30 +3,49 @@
 import uuid
 from datetime import date, datetime, timedelta
 from typing import Any, cast
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
 from django.core import signing
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
-from mesoclinic.accounts.permissions import Permission, require
+from mesoclinic.accounts.permissions import Permission, has_permission, require
+from mesoclinic.audit.actions import record_access
+from mesoclinic.ui import formatting
 from mesoclinic.ui.forms import Col, DateInput, PickWidget, grid_helper
 from mesoclinic.ui.middleware import typed
+from mesoclinic.ui.reading import row_id
+from mesoclinic.ui.toasts import toast
 from patients.models import Patient
+from patients.queries import clean_query, search_anywhere
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.actions import booking as actions
 from sessions.models import Appointment, Location, Practitioner
 from sessions.places import location_of
-from sessions.queries.booking import diary, options_for, visit_of
-from sessions.scheduling import Preferences, Slot, Visit, check_move, read_wish
+from sessions.queries.booking import (
+    acts_on,
+    diary,
+    last_practitioner,
+    options_for,
+    physician_of,
+    practitioners_at,
+    visit_of,
+    window_of,
+)
+from sessions.queries.calendar import closures, warnings_of
+from sessions.reminders.schedule import address_of, taken_back
+from sessions.scheduling import Preferences, Slot, Visit, Wish, check_move, read_wish
 from sessions.scheduling.search import CourseOption, Diary, find_all_slots
 
 SALT = "sessions.slots"
@@ -58,10 +77,8 @@ def unpack(text: str) -> dict[str, Any]:
     return data
 
 
-def _wish_of(
-    plan: TreatmentPlan, text: str | None, practitioner: str
-) -> tuple[str, Preferences, tuple[str, ...]]:
-    """(text shown, preferences, words not understood). Without a text the assessment's wishes count."""
+def _wish_of(plan: TreatmentPlan, text: str | None, practitioner: str) -> tuple[str, Wish, Preferences]:
+    """(text shown, what was understood, preferences). Without a text the assessment's wishes count."""
     assessment = plan.assessment
     if text is None:
         names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -71,9 +88,16 @@ def _wish_of(
         if assessment.time_until:
             words.append(f"before {assessment.time_until:%H:%M}")
         text = " ".join(words)
-    wish = read_wish(text)
-    key = int(practitioner) if practitioner.isdigit() and len(practitioner) < 9 else None
-    return text[:200], Preferences(wish.weekdays, wish.time_from, wish.time_until, key), wish.unknown
+    wish = read_wish(text, timezone.localdate())
+    return text[:200], wish, Preferences(
+        wish.weekdays, wish.time_from, wish.time_until, row_id(practitioner), wish.day_from, wish.day_until,
+        wish.without, physician_of(plan),
+    )  # fmt: skip
+
+
+def called(request: HttpRequest, patient: Patient) -> str:
+    """The patient in a note after an act: by initials while names are hidden."""
+    return patient.initials if request.session.get("hide_names") else patient.full_name
 
 
 def _names(location: Location) -> dict[str, dict[int, str]]:
@@ -84,77 +108,156 @@ def _names(location: Location) -> dict[str, dict[int, str]]:
     }
 
 
+def wall_clock(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The time on the wall there, without a zone: a template would bring an aware one into the reader's zone."""
+    return moment.astimezone(zone).replace(tzinfo=None)
+
+
 def _told(
-    option: CourseOption, index: int, location: Location, plan: TreatmentPlan, names: Any
+    option: CourseOption,
+    index: int,
+    location: Location,
+    plan: TreatmentPlan,
+    names: Any,
+    best: CourseOption,
+    physician: int | None,
 ) -> dict[str, Any]:
     """An option as its card shows it."""
     rooms = sorted({names["room"].get(s.room, "") for s in option.slots})
     devices = sorted({names["device"].get(s.device, "") for s in option.slots if s.device})
+    local = [wall_clock(slot.start, location.zone) for slot in option.slots]
+    practitioner = option.slots[0].practitioner
     return {
         "name": "ABCDEF"[index],
+        "number": index + 1,
         "rows": [
-            {
-                "slot": slot,
-                "offset": offset,
-                "far": abs(offset) >= 5,
-                "local": slot.start.astimezone(location.zone),
-            }
-            for slot, offset in zip(option.slots, option.offsets, strict=True)
+            {"slot": slot, "offset": offset, "back": -offset, "far": abs(offset) >= 5, "local": at}
+            for slot, offset, at in zip(option.slots, option.offsets, local, strict=True)
         ],
         "deviation": option.deviation_days,
         "misses": option.misses,
-        "who": names["practitioner"].get(option.slots[0].practitioner, ""),
+        "who": names["practitioner"].get(practitioner, ""),
         "where": ", ".join([*rooms, *devices]),
+        "character": _character(local, wall_clock(best.slots[0].start, location.zone).date(), index),
+        "keeps": None if physician is None else practitioner == physician,
+        "first": local[0],
+        "last": local[-1],
         "packed": pack(option.slots, plan=plan.pk, location=location.pk),
     }
+
+
+def _character(local: list[datetime], best: date, index: int) -> str:
+    """What sets an option apart, in words."""
+    words = []
+    later = (local[0].date() - best).days
+    if index == 0:
+        words.append("Closest to the plan")
+    elif later:
+        words.append(
+            f"Starts {abs(later)} day{'s' if abs(later) != 1 else ''} {'later' if later > 0 else 'sooner'}"
+        )
+    days = {at.isoweekday() for at in local}
+    if len(local) > 1 and len(days) == 1:
+        words.append(f"always {date_format(local[0].date(), 'l')}")
+    if len(local) > 1 and len({at.time() for at in local}) == 1:
+        words.append(f"always {local[0]:%H:%M}")
+    text = ", ".join(words)
+    return text[:1].upper() + text[1:]
+
+
+#: The drawing of the windows: width, where time begins, height of a lane and of the space below it.
+STRIP_WIDTH, STRIP_LEFT, STRIP_LANE, STRIP_GAP = 1130, 92, 20, 4
+
+
+def _lanes(marks: list[dict[str, Any]]) -> int:
+    """Give each window the first lane where none before it reaches it, at least two in turn; how many lanes."""
+    ends: list[float] = []
+    for mark in marks:
+        lane = next((n for n, end in enumerate(ends) if end + STRIP_GAP < mark["left"]), len(ends))
+        if lane == len(ends):
+            ends.append(0)
+        ends[lane] = mark["left"] + mark["width"]
+        mark["lane"] = lane
+    return max(len(ends), 1)
 
 
 def _strip(
     options: list[CourseOption], planned: list[PlannedSession], location: Location, start: date
 ) -> dict[str, Any] | None:
-    """Windows, targets and dates of all options along one time line."""
+    """Windows, targets, dates and closures along one time line. Windows that meet lie on lanes of their own."""
     if not options:
         return None
     zone = location.zone
     last = max(o.slots[-1].start.astimezone(zone).date() for o in options)
     first = min(start, *(o.slots[0].start.astimezone(zone).date() for o in options))
     days = max((last - first).days + 7, 14)
+    end_day = first + timedelta(days=days)
 
-    def x(day: date) -> str:
-        return f"{92 + (day - first).days * 1030 / days:.1f}"
+    def x(day: date) -> float:
+        return STRIP_LEFT + (day - first).days * (STRIP_WIDTH - STRIP_LEFT - 12) / days
 
-    rows = []
-    for index, option in enumerate(options):
-        before, marks = None, []
+    drawn: list[list[dict[str, Any]]] = []
+    for option in options:
+        before: date | None = None
+        marks: list[dict[str, Any]] = []
         for row, slot, offset in zip(planned, option.slots, option.offsets, strict=True):
             day = slot.start.astimezone(zone).date()
             target = day - timedelta(days=offset)
             base = before if before is not None else target - timedelta(days=row.target_days)
             begin, end = base + timedelta(days=row.earliest_days), base + timedelta(days=row.latest_days)
-            left, right = float(x(max(begin, first))), float(x(min(end, first + timedelta(days=days))))
+            left, right = x(max(begin, first)), x(min(end, end_day))
             marks.append(
-                {"x": x(day), "target": x(max(target, first)), "left": f"{left:.1f}",
-                 "width": f"{max(right - left, 2):.1f}", "number": row.number}
+                {"x": f"{x(day):.1f}", "target": f"{x(max(target, first)):.1f}", "left": left,
+                 "width": max(right - left, 3), "number": row.number}
             )  # fmt: skip
             before = day
-        y = 38 + index * 44
-        rows.append(
-            {"name": "ABCDEF"[index], "marks": marks, "y": y, "mid": y + 12, "base": y + 16, "end": y + 24}
-        )
+        drawn.append(marks)
+    tall = max(_lanes(marks) for marks in drawn) * (STRIP_LANE + STRIP_GAP)
+    rows = []
+    for index, marks in enumerate(drawn):
+        y = 32 + index * (tall + 12)
+        for mark in marks:
+            lane = y + mark["lane"] * (STRIP_LANE + STRIP_GAP)
+            mark |= {
+                "y": lane,
+                "end": lane + STRIP_LANE,
+                "mid": lane + STRIP_LANE // 2,
+                "base": lane + STRIP_LANE // 2 + 4,
+            }
+            mark |= {"left": f"{mark['left']:.1f}", "width": f"{mark['width']:.1f}"}
+        rows.append({"name": "ABCDEF"[index], "number": index + 1, "marks": marks, "base": y + tall // 2 + 2})
+    bottom = 28 + len(options) * (tall + 12)
     weeks = []
     monday = first - timedelta(days=first.weekday())
     step = 7 if days <= 112 else 14
-    while monday <= first + timedelta(days=days):
+    while monday <= end_day:
         if monday >= first:
-            weeks.append({"x": x(monday), "day": monday})
+            # A label near the end would be cut: it stands before its line.
+            weeks.append({"x": f"{x(monday):.1f}", "day": monday, "late": x(monday) > STRIP_WIDTH - 50})
         monday += timedelta(days=step)
-    return {"rows": rows, "weeks": weeks, "height": 44 + len(options) * 44, "bottom": 30 + len(options) * 44}
+    closed = []
+    for shut in closures(location, first, days):
+        begin = max(shut.starts_at.astimezone(zone).date(), first)
+        # A closure until midnight does not touch the next day.
+        end = min((shut.ends_at - timedelta(minutes=1)).astimezone(zone).date() + timedelta(days=1), end_day)
+        closed.append(
+            {
+                "x": f"{x(begin):.1f}",
+                "width": f"{max(x(end) - x(begin), 2):.1f}",
+                "reason": shut.reason,
+                "day": begin,
+            }
+        )
+    return {
+        "rows": rows, "weeks": weeks, "height": bottom + 8, "bottom": bottom, "closed": closed, "tall": bottom - 22,
+        "width": STRIP_WIDTH,
+    }  # fmt: skip
 
 
 def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data: Any) -> dict[str, Any]:
     location, now = location_of(request), timezone.now()
-    text, wish, unknown = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
-    planned, options = options_for(plan, location, wish, now=now, course=course)
+    text, wish, preferences = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
+    planned, options = options_for(plan, location, preferences, now=now, course=course)
     names = _names(location)
     can = {
         p.pk: str(p)
@@ -162,24 +265,36 @@ def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data
     }
     return {
         "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
-        "location": location, "wish_text": text, "unknown": unknown, "understood": _understood(wish), "planned": planned,
-        "options": [_told(option, i, location, plan, names) for i, option in enumerate(options)],
+        "location": location, "wish_text": text, "unknown": wish.unknown, "understood": _understood(wish), "planned": planned,
+        "options": [_told(option, i, location, plan, names, options[0], preferences.favourite) for i, option in enumerate(options)],
         "strip": _strip(options, planned, location, timezone.localdate()), "key": uuid.uuid4(),
-        "practitioners": can, "practitioner": wish.practitioner, "total": plan.planned_sessions.filter(course=course).count(),
+        "practitioners": can, "practitioner": preferences.practitioner, "total": plan.planned_sessions.filter(course=course).count(),
+        "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
     }  # fmt: skip
 
 
-def _understood(wish: Preferences) -> list[str]:
-    days = [date_format(date(2026, 11, 29) + timedelta(days=day), "l") for day in sorted(wish.weekdays)]
-    words = [", ".join(days)] if days else []
+def _weekdays(days: frozenset[int]) -> str:
+    return ", ".join(date_format(date(2026, 11, 29) + timedelta(days=day), "l") for day in sorted(days))
+
+
+def _understood(wish: Wish) -> list[str]:
+    words = []
+    if wish.without:
+        words.append(f"not {_weekdays(wish.without)}")
+    if wish.weekdays and wish.weekdays != frozenset(range(1, 8)) - wish.without:
+        words.append(_weekdays(wish.weekdays))
     if wish.time_from:
         words.append(f"from {wish.time_from:%H:%M}")
     if wish.time_until:
         words.append(f"until {wish.time_until:%H:%M}")
+    if wish.day_from:
+        words.append(f"from {formatting.day(wish.day_from, timezone.localdate())}")
+    if wish.day_until:
+        words.append(f"until {formatting.day(wish.day_until, timezone.localdate())}")
     return words
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
     """Options for a whole course; confirming books them all or none."""
@@ -209,11 +324,10 @@ def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
         else:
             count = booking.appointments.count()
             messages.success(
-                request, f"{count} session{'s' if count != 1 else ''} booked for {plan.patient.full_name}."
+                request,
+                f"{count} session{'s' if count != 1 else ''} booked for {called(request, plan.patient)}.",
             )
-            first = booking.appointments.order_by("starts_at").first()
-            day = first.starts_at.astimezone(location.zone).date() if first else timezone.localdate()
-            return redirect(f"{reverse('sessions:calendar')}?day={day.isoformat()}")
+            return redirect("patients:chart", plan.patient_id)
     context = _course_context(request, plan, course, request.POST if taken else request.GET) | {
         "taken": taken
     }
@@ -229,7 +343,7 @@ def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
 
 
 class SingleForm(forms.Form):
-    """A single visit: for whom, what, from which day."""
+    """A single visit: what, how long, with whom, from which day."""
 
     kind = forms.ChoiceField(
         label="Kind",
@@ -237,7 +351,6 @@ class SingleForm(forms.Form):
         widget=PickWidget,
         initial="consultation",
     )
-    day = forms.DateField(label="From day", widget=DateInput)
     minutes = forms.TypedChoiceField(
         label="Length",
         coerce=int,
@@ -245,17 +358,26 @@ class SingleForm(forms.Form):
         widget=PickWidget,
         initial=30,
     )
-    note = forms.CharField(label="Note for the team", required=False, max_length=300)
+    day = forms.DateField(label="From day", widget=DateInput)
+    practitioner = forms.TypedChoiceField(
+        label="Practitioner", coerce=row_id, required=False, empty_value=None
+    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, practitioners: dict[int, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.helper = grid_helper(Col("kind", 6), Col("minutes", 6), Col("day", 4), Col("note", 8))
+        field = cast(forms.TypedChoiceField, self.fields["practitioner"])
+        field.choices = [("", "Any practitioner"), *((str(pk), name) for pk, name in practitioners.items())]
+        self.helper = grid_helper(Col("kind", 6), Col("minutes", 6), Col("day", 4), Col("practitioner", 4))
 
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
         if not timezone.localdate() <= day <= timezone.localdate() + timedelta(days=730):
             raise forms.ValidationError("Choose a day from today on, within two years.")
         return day
+
+
+#: Parts of the day on the wall clock: from which hour, its word.
+PARTS = ((0, "Morning"), (13, "Afternoon"), (17, "Evening"))
 
 
 def slots_by_day(
@@ -268,65 +390,120 @@ def slots_by_day(
     practitioner: int | None = None,
     **more: Any,
 ) -> list[dict[str, Any]]:
-    """Free times of some days, each with the first practitioner who can."""
+    """Free times of some days by part of the day, each with the practitioner and the room it would be in."""
     found = find_all_slots(visit, book, first, first + timedelta(days=days - 1), timezone.now(), practitioner)
     return [
         {
             "day": day,
-            "slots": [
-                {"slot": slot, "local": slot.start.astimezone(book.zone), "packed": pack([slot], **more),
-                 "who": names["practitioner"].get(slot.practitioner, ""), "room": names["room"].get(slot.room, "")}
-                for slot in slots
+            "parts": [
+                {
+                    "name": name,
+                    "slots": [
+                        {"slot": slot, "local": local, "packed": pack([slot], **more),
+                         "who": names["practitioner"].get(slot.practitioner, ""), "room": names["room"].get(slot.room, "")}
+                        for slot in slots
+                        if (local := wall_clock(slot.start, book.zone)).hour >= hour and local.hour < until
+                    ],
+                }
+                for (hour, name), until in zip(PARTS, (13, 17, 24), strict=True)
             ],
+            "free": bool(slots),
         }
         for day, slots in found.items()
     ]  # fmt: skip
 
 
-@require_http_methods(["GET", "POST"])
+def _mismatch(form: SingleForm, slot: Slot, kind: str, location: Location) -> str:
+    """What is chosen above the times must be what the time stands for: else the page had not caught up."""
+    if not form.is_valid():
+        return "Something above the times is missing."
+    chosen = form.cleaned_data
+    minutes = int((slot.end - slot.start).total_seconds() // 60)
+    day = slot.start.astimezone(location.zone).date()
+    if (
+        chosen["kind"] != kind
+        or chosen["minutes"] != minutes
+        or day < chosen["day"]
+        or chosen["practitioner"] not in {None, slot.practitioner}
+    ):
+        return "The visit was changed after these times were shown."
+    return ""
+
+
+def _book_single(
+    request: HttpRequest, patient: Patient, location: Location, form: SingleForm
+) -> Appointment | str:
+    """The visit made, or why not."""
+    if not request.POST.get("slot"):
+        return "Choose a time."
+    data = unpack(str(request.POST["slot"]))
+    if data.get("patient") != patient.pk:
+        raise Http404("times of another patient")
+    slot, kind = data["slots"][0], str(data.get("kind"))
+    fault = _mismatch(form, slot, kind, location)
+    if fault:
+        return fault
+    try:
+        return actions.book_single(
+            patient=patient, location=location, slot=slot, kind=kind, by=_user(request), now=timezone.now(),
+            note=typed(request, "note", 300),
+        )  # fmt: skip
+    except actions.BookingError as error:
+        return str(error)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def appointment_new(request: HttpRequest) -> HttpResponse:
     """Book a consultation, a review or an emergency for a patient."""
     location = location_of(request)
-    key = str(request.GET.get("patient") or request.POST.get("patient") or "")
-    patient = get_object_or_404(Patient, pk=int(key)) if key.isdigit() and len(key) < 10 else None
+    key = row_id(request.GET.get("patient") or request.POST.get("patient"))
+    if key is None:
+        return _who_is_coming(request)
+    patient = get_object_or_404(Patient, pk=key)
+    able = practitioners_at(location, "consultation")
+    posted = request.method == "POST"
+    wanted = (request.POST if posted else request.GET).copy()
+    if not posted:
+        wanted.setdefault("kind", "consultation")
+        wanted.setdefault("day", timezone.localdate().isoformat())
+        wanted.setdefault("minutes", "30")
+        wanted.setdefault("practitioner", str(last_practitioner(patient, able) or ""))
+    form = SingleForm(wanted, practitioners=able)
     fault = ""
-    if request.method == "POST" and patient is not None:
-        data = unpack(str(request.POST.get("slot", "")))
-        if data.get("patient") != patient.pk:
-            raise Http404("times of another patient")
-        note = typed(request, "note", 300)
-        kind = str(data.get("kind"))
-        try:
-            made = actions.book_single(
-                patient=patient, location=location, slot=data["slots"][0], kind=kind, by=_user(request),
-                now=timezone.now(), note=note,
-            )  # fmt: skip
-        except actions.BookingError as error:
-            fault = str(error)
-        else:
-            messages.success(request, f"{made.get_kind_display()} booked for {patient.full_name}.")
+    if posted and "show" not in request.POST:
+        made = _book_single(request, patient, location, form)
+        if isinstance(made, Appointment):
+            messages.success(request, f"{made.get_kind_display()} booked for {called(request, patient)}.")
             day = made.starts_at.astimezone(location.zone).date()
             return redirect(f"{reverse('sessions:calendar')}?day={day.isoformat()}")
-    wanted = request.GET.copy()
-    wanted.setdefault("kind", "consultation")
-    wanted.setdefault("day", timezone.localdate().isoformat())
-    wanted.setdefault("minutes", "30")
-    form = SingleForm(wanted)
+        fault = made
     days: list[dict[str, Any]] = []
-    if patient is not None and form.is_valid():
+    if form.is_valid():
         first = form.cleaned_data["day"]
         visit = Visit(0, 0, 0, 0, 0, form.cleaned_data["minutes"], "consultation")
         book = diary(location, first, first + timedelta(days=6), patient)
         days = slots_by_day(
-            visit, book, first, 7, _names(location), patient=patient.pk, kind=form.cleaned_data["kind"]
-        )
+            visit, book, first, 7, _names(location), practitioner=form.cleaned_data["practitioner"],
+            patient=patient.pk, kind=form.cleaned_data["kind"],
+        )  # fmt: skip
     context = {
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
-        "banner": banner_for(request, patient) if patient else None,
-        "recent": Patient.objects.order_by("-pk")[:8] if patient is None else [],
+        "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
+        "banner": banner_for(request, patient), "what": dict(Appointment.Kind.choices).get(str(wanted.get("kind"))),
     }  # fmt: skip
-    return render(request, "sessions/booking/single.html", context, status=409 if fault else 200)
+    htmx = getattr(request, "htmx", False)
+    template = "sessions/booking/_slots.html" if htmx else "sessions/booking/single.html"
+    return render(request, template, context, status=409 if fault else 200)
+
+
+def _who_is_coming(request: HttpRequest) -> HttpResponse:
+    """New visit without a patient: find one on this page."""
+    text = clean_query(str(request.GET.get("q", "")))
+    found = search_anywhere(text, limit=12) if text else []
+    context = {"q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8]}
+    htmx = getattr(request, "htmx", False)
+    return render(request, "sessions/booking/_who.html" if htmx else "sessions/booking/who.html", context)
 
 
 def _appointments() -> QuerySet[Appointment]:
@@ -335,7 +512,7 @@ def _appointments() -> QuerySet[Appointment]:
     )
 
 
-@require_GET
+@require_safe
 @require(Permission.CALENDAR_VIEW)
 def appointment(request: HttpRequest, pk: int) -> HttpResponse:
     """One visit with its next acts; as a quick card inside the calendar, as a page by its address."""
@@ -343,14 +520,25 @@ def appointment(request: HttpRequest, pk: int) -> HttpResponse:
     return _appointment_page(request, found)
 
 
+def _page_of(request: HttpRequest, found: Appointment) -> str:
+    """Where an act on the quick card leads back to: the calendar as it stands."""
+    htmx = getattr(request, "htmx", None)
+    path = (htmx.current_url_abs_path or "") if htmx else ""
+    return path or reverse("sessions:appointment", args=[found.pk])
+
+
 def _appointment_page(
     request: HttpRequest, found: Appointment, fault: str = "", status: int = 200
 ) -> HttpResponse:
+    record_access(by=_user(request), patient_id=found.patient_id, what="appointment")
     planned = found.planned_session
+    clinical = has_permission(request.user, Permission.PROFILE_VIEW)
     context: dict[str, Any] = {
         "appointment": found, "planned": planned, "patient": found.patient, "fault": fault,
         "total": planned.plan.planned_sessions.filter(course=planned.course).count() if planned else 0,
-        "next": Appointment.ALLOWED.get(found.status, frozenset()),
+        "next": acts_on(found, may_treat=has_permission(request.user, Permission.TREATMENT_RECORD)),
+        "back": _page_of(request, found), "window": window_of(found),
+        "warnings": warnings_of(found.patient, timezone.localdate()) if clinical else [], "clinical": clinical,
         "messages_of": found.messages.order_by("-send_at")[:6],
         "today": found.starts_at.astimezone(found.location.zone).date()
         == timezone.now().astimezone(found.location.zone).date(),
@@ -372,16 +560,23 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
     to, version = str(request.POST.get("to", "")), str(request.POST.get("version", ""))
     if to not in Appointment.Status.values:
         raise Http404
+    clinical = {Appointment.Status.IN_TREATMENT, Appointment.Status.DONE}
+    if to in clinical and to not in acts_on(
+        found, may_treat=has_permission(request.user, Permission.TREATMENT_RECORD)
+    ):
+        return _appointment_page(
+            request, found, "A session begins and ends with its treatment record. Open the treatment.", 409
+        )
     try:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
-            version=int(version) if version.isascii() and version.isdigit() and len(version) < 9 else None,
+            version=row_id(version),
             reason=typed(request, "reason", 300),
         )  # fmt: skip
     except actions.BookingError as error:
         return _appointment_page(request, get_object_or_404(_appointments(), pk=pk), str(error), 409)
     changed = get_object_or_404(_appointments(), pk=pk)
-    said = f"{changed.patient.full_name}: {changed.get_status_display().lower()}."
+    said = f"{called(request, changed.patient)}: {changed.get_status_display().lower()}."
     back = str(request.POST.get("next", ""))
     messages.success(request, said)
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
@@ -389,31 +584,80 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("sessions:appointment", pk)
 
 
-@require_http_methods(["GET", "POST"])
+def _move_back(request: HttpRequest, found: Appointment) -> HttpResponse:
+    """Undo a move: the same act with the time before. The patient is told nothing if nothing had left."""
+    data = unpack(str(request.GET.get("undo", "")))
+    if data.get("appointment") != found.pk:
+        raise Http404("a move of another visit")
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            back = actions.move(
+                appointment=found, slot=data["slots"][0], by=_user(request), now=now, version=data.get("version"),
+                reason="Undone",
+            )  # fmt: skip
+            taken_back(back, before=data["version"])
+            if (
+                data.get("status") == Appointment.Status.CONFIRMED
+                and back.status == Appointment.Status.BOOKED
+            ):
+                actions.change_status(appointment=back, to="confirmed", by=_user(request), now=now)
+    except actions.BookingError as error:
+        return _appointment_page(request, get_object_or_404(_appointments(), pk=found.pk), str(error), 409)
+    day = back.starts_at.astimezone(found.location.zone).date()
+    messages.success(request, f"{called(request, found.patient)}: back at the time before.")
+    return redirect(f"{reverse('sessions:calendar')}?day={day.isoformat()}")
+
+
+def _move(request: HttpRequest, found: Appointment) -> HttpResponse | str:
+    """The answer after a move with its way back, or why it was not made."""
+    if not request.POST.get("slot"):
+        return "Choose a time."
+    data = unpack(str(request.POST["slot"]))
+    if data.get("appointment") != found.pk:
+        raise Http404("times of another visit")
+    before = Slot(
+        found.planned_session_id or 0, 0, found.starts_at, found.ends_at, found.practitioner_id, found.room_id,
+        found.device_id, 0,
+    )  # fmt: skip
+    try:
+        moved = actions.move(
+            appointment=found, slot=data["slots"][0], by=_user(request), now=timezone.now(),
+            version=data.get("version"), reason=typed(request, "reason", 300),
+        )  # fmt: skip
+    except actions.BookingError as error:
+        return str(error)
+    undo = pack([before], appointment=found.pk, version=moved.version, status=found.status)
+    local = moved.starts_at.astimezone(found.location.zone)
+    told = (
+        " The patient is told in 3 minutes."
+        if moved.starts_at != before.start and address_of(found.patient)
+        else ""
+    )
+    toast(
+        request,
+        f"{called(request, found.patient)} moved to {formatting.day(local.date(), timezone.localdate())}, {local:%H:%M}.{told}",
+        undo_url=f"{reverse('sessions:appointment-move', args=[found.pk])}?{urlencode({'undo': undo})}",
+    )
+    return redirect(f"{reverse('sessions:calendar')}?day={local.date().isoformat()}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @require(Permission.BOOKING_EDIT)
 def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     """Another time for a visit. What leaves its window is told before it is saved."""
     found = get_object_or_404(_appointments(), pk=pk)
     location, fault = found.location, ""
     if request.method == "POST":
-        data = unpack(str(request.POST.get("slot", "")))
-        if data.get("appointment") != found.pk:
-            raise Http404("times of another visit")
-        try:
-            moved = actions.move(
-                appointment=found, slot=data["slots"][0], by=_user(request), now=timezone.now(),
-                version=data.get("version"), reason=typed(request, "reason", 300),
-            )  # fmt: skip
-        except actions.BookingError as error:
-            fault = str(error)
-        else:
-            messages.success(request, f"{found.patient.full_name}: moved. The patient is told in 3 minutes.")
-            day = moved.starts_at.astimezone(location.zone).date()
-            return redirect(f"{reverse('sessions:calendar')}?day={day.isoformat()}")
+        if "undo" in request.GET:
+            return _move_back(request, found)
+        answer = _move(request, found)
+        if isinstance(answer, HttpResponse):
+            return answer
+        fault = answer
     found = get_object_or_404(_appointments(), pk=pk)
-    day = _day(request.GET.get("day")) or max(
-        found.starts_at.astimezone(location.zone).date(), timezone.localdate()
-    )
+    day = _day(request.GET.get("day")) or found.starts_at.astimezone(location.zone).date()
+    day = max(day, timezone.localdate())
     planned = found.planned_session
     visit = (
         visit_of(planned)
@@ -422,8 +666,21 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
             0, 0, 0, 0, 0, int((found.ends_at - found.starts_at).total_seconds() // 60), "consultation"
         )
     )
+    able = practitioners_at(location, visit.capability)
+    # The present one unless somebody says "any": an empty choice is a choice.
+    text = request.GET.get("practitioner")
+    practitioner = found.practitioner_id if text is None else row_id(text)
     book = diary(location, day, day + timedelta(days=6), found.patient, leave_out=[found.pk])
-    days = slots_by_day(visit, book, day, 7, _names(location), appointment=found.pk, version=found.version)
+    days = slots_by_day(
+        visit,
+        book,
+        day,
+        7,
+        _names(location),
+        practitioner=practitioner,
+        appointment=found.pk,
+        version=found.version,
+    )
     others = actions.neighbours(found)
     placed = {n: row.starts_at.astimezone(location.zone).date() for n, row in others.items()}
     visits = [visit_of(row.planned_session) for row in others.values() if row.planned_session]
@@ -433,9 +690,12 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "appointment": found, "patient": found.patient, "days": days, "fault": fault, "day": day,
         "earlier": max(day - timedelta(days=7), timezone.localdate()), "later": day + timedelta(days=7),
-        "banner": banner_for(request, found.patient), "location": location,
+        "banner": banner_for(request, found.patient), "location": location, "practitioners": able,
+        "practitioner": practitioner, "address": address_of(found.patient),
     }  # fmt: skip
-    return render(request, "sessions/booking/move.html", context, status=409 if fault else 200)
+    htmx = getattr(request, "htmx", False)
+    template = "sessions/booking/_slots.html" if htmx else "sessions/booking/move.html"
+    return render(request, template, context, status=409 if fault else 200)
 
 
 def _day(text: str | None) -> date | None:

@@ -1,7 +1,7 @@
 """Calendar, the lists of the front desk, the start pages, messages."""
 
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -10,15 +10,21 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record as audit
+from mesoclinic.audit.actions import record_access
+from mesoclinic.ui.reading import row_id
+from patients.queries import with_name
 from sessions.models import Appointment, Message, Practitioner, TreatmentRecord
 from sessions.places import location_of
 from sessions.queries import booking as booking_queries
 from sessions.queries import calendar as queries
+
+#: Who has not confirmed a visit within this time is called.
+SOON = timedelta(days=2)
 
 
 def _day(text: str | None) -> date:
@@ -35,7 +41,7 @@ def _now_row(grid: queries.Day) -> int | None:
     return placed[0] if placed else None
 
 
-@require_GET
+@require_safe
 @require(Permission.CALENDAR_VIEW)
 def calendar(request: HttpRequest) -> HttpResponse:
     """Day by practitioner and room, week, or list."""
@@ -44,52 +50,57 @@ def calendar(request: HttpRequest) -> HttpResponse:
     if view not in {"day", "week", "list"}:
         view = "day"
     show = request.GET.get("columns", "all")
-    show = show if show in {"all", "staff", "rooms"} else "all"
-    person = request.GET.get("practitioner", "")
-    practitioner = int(person) if person.isdigit() and len(person) < 9 else None
+    show = show if show in {"all", "staff", "rooms", "devices"} else "all"
+    practitioner = row_id(request.GET.get("practitioner"))
+    people = Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
     context: dict[str, Any] = {
         "location": location, "day": day, "view": view, "columns_shown": show, "practitioner": practitioner,
         "today": timezone.localdate(), "hours": [{"row": 1 + 12 * n, "hour": 8 + n} for n in range(12)],
-        "closures": queries.closures(location, day, 7 if view == "week" else 1),
+        "closures": queries.closures(location, day, 7 if view == "week" else 1), "people": people,
+        "states": Appointment.Status.values,
     }  # fmt: skip
     if view == "week":
         monday = day - timedelta(days=day.weekday())
-        grid, columns, hidden = queries.week_columns(location, monday, practitioner)
-        people = Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
+        grid, columns, hidden, outside = queries.week_columns(location, monday, practitioner)
         context |= {
-            "grid": grid, "columns": columns, "hidden": hidden, "monday": monday, "people": people,
+            "grid": grid, "columns": columns, "hidden": hidden, "monday": monday, "outside": outside,
             "days": [date.fromisoformat(c.title) for c in columns],
             "before": monday - timedelta(days=7), "after": monday + timedelta(days=7),
         }  # fmt: skip
     else:
-        grid, columns, rows = queries.day_columns(location, day, show)
+        grid, columns, rows, hidden = queries.day_columns(location, day, show, practitioner)
+        standing = [row for row in rows if row.status not in Appointment.FREED]
         context |= {
             "grid": grid, "columns": columns, "before": day - timedelta(days=1), "after": day + timedelta(days=1),
-            "now_row": _now_row(grid), "freed": sum(1 for row in rows if row.status in Appointment.FREED),
+            "now_row": _now_row(grid), "freed": len(rows) - len(standing), "hidden": hidden,
+            "outside": queries.outside(grid, standing) if view == "day" else 0,
             "rows": queries.day_rows(rows, timezone.now()), "count": len(rows),
         }  # fmt: skip
     template = {"day": "day", "week": "week", "list": "list"}[view]
     return render(request, f"sessions/calendar/{template}.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.BOOKING_EDIT)
 def courses_to_book(request: HttpRequest) -> HttpResponse:
     """Signed plans that wait for dates."""
     text = request.GET.get("q", "").strip()[:80]
     page = Paginator(booking_queries.to_book(text), 25).get_page(request.GET.get("page"))
-    return render(request, "sessions/booking/to_book.html", {"page": page, "q": text})
+    rows = booking_queries.course_lines(list(page.object_list), timezone.localdate())
+    return render(request, "sessions/booking/to_book.html", {"page": page, "rows": rows, "q": text})
 
 
-@require_GET
+@require_safe
 @require(Permission.BOOKING_EDIT)
 def not_confirmed(request: HttpRequest) -> HttpResponse:
-    """Coming visits that nobody has confirmed."""
-    text = request.GET.get("q", "").strip()[:80]
-    page = Paginator(booking_queries.not_confirmed(timezone.now(), text), 25).get_page(
-        request.GET.get("page")
-    )
-    return render(request, "sessions/booking/not_confirmed.html", {"page": page, "q": text})
+    """Coming visits that nobody has confirmed: of the next two days, as the side bar counts, or all."""
+    text, now = request.GET.get("q", "").strip()[:80], timezone.now()
+    everything = request.GET.get("when") == "all"
+    rows = booking_queries.not_confirmed(now, text)
+    soon = rows.filter(starts_at__lt=now + SOON)
+    page = Paginator(rows if everything else soon, 25).get_page(request.GET.get("page"))
+    context = {"page": page, "q": text, "everything": everything, "soon": soon.count(), "all": rows.count()}
+    return render(request, "sessions/booking/not_confirmed.html", context)
 
 
 # ---- start pages -------------------------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def desk_start(request: HttpRequest) -> HttpResponse:
     return redirect("sessions:calendar")
 
 
-@require_GET
+@require_safe
 @require(Permission.TREATMENT_VIEW)
 def in_treatment(request: HttpRequest) -> HttpResponse:
     """Who is here now: arrived and in treatment."""
@@ -175,7 +186,7 @@ def in_treatment(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/start/in_treatment.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.STAFF_VIEW)
 def staff(request: HttpRequest) -> HttpResponse:
     """Who works when, and who is away."""
@@ -190,30 +201,30 @@ def staff(request: HttpRequest) -> HttpResponse:
 # ---- messages ----------------------------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @require(Permission.MESSAGE_VIEW)
 def message_list(request: HttpRequest) -> HttpResponse:
     """What left the clinic and what still will."""
     text, state = request.GET.get("q", "").strip()[:80], request.GET.get("state", "")
-    rows = Message.objects.select_related("patient", "location")
+    # What asks for a person first: failed, then what leaves next, then what has left.
+    rows = booking_queries.messages_by_need()
     if state in Message.State.values:
         rows = rows.filter(state=state)
     if text:
-        rows = rows.filter(
-            Q(patient__family_name__icontains=text)
-            | Q(patient__given_name__icontains=text)
-            | Q(recipient__icontains=text)
-        )
+        rows = rows.filter(Q(patient__in=with_name(text)) | Q(recipient__icontains=text))
     page = Paginator(rows, 25).get_page(request.GET.get("page"))
     context = {"page": page, "q": text, "state": state, "states": Message.State.choices}
     return render(request, "sessions/messages/list.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.MESSAGE_VIEW)
 def message(request: HttpRequest, pk: int) -> HttpResponse:
     """One message as the patient gets it, with every try."""
-    found = get_object_or_404(Message.objects.select_related("patient", "location", "appointment"), pk=pk)
+    found = get_object_or_404(
+        Message.objects.select_related("patient", "location", "appointment__location"), pk=pk
+    )
+    record_access(by=cast(User, request.user), patient_id=found.patient_id, what="message")
     can_send = has_permission(request.user, Permission.MESSAGE_SEND) and found.state in {
         Message.State.DEAD, Message.State.SENT, Message.State.FAILED,
     }  # fmt: skip
@@ -224,13 +235,14 @@ def message(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @require(Permission.MESSAGE_VIEW)
 def message_calendar(request: HttpRequest, pk: int) -> HttpResponse:
     """The calendar file of a message."""
     found = get_object_or_404(Message, pk=pk)
     if not found.calendar:
         raise Http404
+    record_access(by=cast(User, request.user), patient_id=found.patient_id, what="message")
     return HttpResponse(
         found.calendar, content_type="text/calendar; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="appointments.ics"'},
@@ -254,5 +266,6 @@ def message_again(request: HttpRequest, pk: int) -> HttpResponse:
         by = request.user
         assert isinstance(by, User)
         audit(type="message.sent-again", target=found, by=by, patient_id=found.patient_id)
-    messages.success(request, f"The message leaves within a minute to {found.recipient}.")
+    to = "the patient" if request.session.get("hide_names") else found.recipient
+    messages.success(request, f"The message leaves within a minute to {to}.")
     return redirect("sessions:message", pk)

@@ -263,7 +263,14 @@ def stock(request: HttpRequest) -> HttpResponse:
         )
     page = Paginator(lots, 25).get_page(request.GET.get("page"))
     today = timezone.localdate()
-    rows = [{"lot": lot, "days": (lot.expires_on - today).days} for lot in page]
+    rows = [
+        {
+            "lot": lot,
+            "days": (lot.expires_on - today).days,
+            "discard": lot.discard_after is not None and lot.discard_after < today,
+        }
+        for lot in page
+    ]
     return render(request, "sessions/treatment/stock.html", {"page": page, "rows": rows, "q": text})
 
 

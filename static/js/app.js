@@ -116,7 +116,8 @@
       rest.dispatchEvent(new Event("change", { bubbles: true }));
     }
     const gone = target.closest("[data-remove]");
-    if (gone) {
+    if (gone?.dataset.remove === "quick") closeQuick();
+    else if (gone) {
       const form = gone.closest("form");
       document.getElementById(gone.dataset.remove)?.remove();
       form?.dispatchEvent(new Event("change", { bubbles: true }));
@@ -127,10 +128,71 @@
     });
     if (!target.closest(".search-box")) clearResults();
   });
+  // A dialog that came with its error inside opens at once; `data-open` says so. By a whole page, or by htmx.
+  document.querySelectorAll("dialog[data-open]").forEach(open);
   document.addEventListener("htmx:afterSettle", (event) => {
-    // A dialog that htmx brought opens at once; `data-open` says so.
     event.target.querySelectorAll?.("dialog[data-open]").forEach(open);
     if (event.target.matches?.("dialog[data-open]")) open(event.target);
+  });
+
+  /* ---- calendar: the quick card floats beside its visit, never over it ---- */
+  let opener = null;
+  const GAP = 8;
+  function quick() {
+    return document.getElementById("quick");
+  }
+  function closeQuick() {
+    const card = quick();
+    if (!card) return false;
+    card.remove();
+    opener?.classList.remove("sel");
+    if (opener?.isConnected) opener.focus();
+    opener = null;
+    return true;
+  }
+  function placeQuick() {
+    const card = quick();
+    if (!card || !opener) return;
+    const item = opener.getBoundingClientRect();
+    const base = (card.offsetParent ?? document.documentElement).getBoundingClientRect();
+    const size = card.getBoundingClientRect();
+    const room = document.documentElement.clientWidth;
+    const fits = (left) => left >= GAP && left + size.width <= room - GAP;
+    let left = [item.right + GAP, item.left - size.width - GAP].find(fits);
+    let top = Math.min(item.top, window.innerHeight - size.height - GAP);
+    if (left === undefined) {
+      // Too narrow for a place at its side: below the visit.
+      left = Math.max(GAP, Math.min(item.left, room - size.width - GAP));
+      top = item.bottom + GAP;
+    }
+    card.style.left = `${left - base.left}px`;
+    card.style.top = `${Math.max(top, 60) - base.top}px`;
+    if (card.getBoundingClientRect().bottom > window.innerHeight) card.scrollIntoView({ block: "nearest" });
+  }
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.id !== "quick-slot" || !quick()) return;
+    opener?.classList.remove("sel");
+    opener = event.detail.requestConfig?.elt ?? null;
+    opener?.classList.add("sel");
+    placeQuick();
+    quick().focus({ preventScroll: true });
+  });
+  document.addEventListener("click", (event) => {
+    const target = event.target instanceof Element ? event.target : null;
+    if (quick() && target && !target.closest("#quick, [data-quick]")) closeQuick();
+  });
+
+  /* ---- free times: the line above the button says what will be booked ---- */
+  function sayChosen(form) {
+    const chosen = form.querySelector("input[name=slot]:checked");
+    const place = form.querySelector("[data-chosen]");
+    if (place) place.textContent = chosen ? chosen.dataset.say : place.dataset.none;
+  }
+  document.querySelectorAll("[data-slots]").forEach((form) => {
+    const place = form.querySelector("[data-chosen]");
+    if (place) place.dataset.none = place.textContent;
+    form.addEventListener("change", () => sayChosen(form));
+    form.addEventListener("htmx:afterSwap", () => sayChosen(form));
   });
 
   /* ---- search anywhere ---- */
@@ -226,6 +288,7 @@
       }
     }
     if (event.key === "Escape") {
+      if (!dialog && closeQuick()) return;
       document.querySelectorAll("details.menu-x[open]").forEach((menu) => {
         menu.open = false;
         menu.querySelector("summary")?.focus();
@@ -275,6 +338,28 @@
   }
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-next-problem]")) nextProblem();
+  });
+
+  /* ---- what was unfolded stays so when htmx draws the part again: details with an id and data-keep-open ---- */
+  const unfolded = new Set();
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const fold = event.target;
+      if (!(fold instanceof HTMLDetailsElement) || !fold.id || !fold.hasAttribute("data-keep-open")) return;
+      // A fold that htmx takes out says nothing: only people close one.
+      if (fold.open) unfolded.add(fold.id);
+      else if (fold.isConnected) unfolded.delete(fold.id);
+    },
+    true,
+  );
+  document.addEventListener("htmx:load", (event) => {
+    const root = event.target;
+    const folds = [...(root.querySelectorAll?.("details[data-keep-open]") ?? [])];
+    if (root.matches?.("details[data-keep-open]")) folds.push(root);
+    folds.forEach((fold) => {
+      if (unfolded.has(fold.id)) fold.open = true;
+    });
   });
 
   /* ---- changed numbers flash once ---- */

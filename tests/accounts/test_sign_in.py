@@ -40,7 +40,55 @@ def test_a_wrong_password_says_no_more_than_that(cast: dict[str, User], username
     response = sign_in(Client(), "wrong", username)
     assert response.status_code == 200
     assert "User name or password is wrong." in response.content.decode()
-    assert not AuditEvent.objects.exists()
+    event = AuditEvent.objects.get()
+    assert (event.type, event.actor_name, event.reason) == (
+        "user.sign-in-failed",
+        "mesoclinic",
+        "from 127.0.0.1",
+    )
+    # What was typed as a name may be a password in the wrong field: only names that exist are kept.
+    assert event.target_label == {"amari": "Dr. Nadia Amari", "nobody": "unknown user name"}[username]
+
+
+def test_tries_beyond_the_limit_do_not_fill_the_trail(cast: dict[str, User]) -> None:
+    for _ in range(15):
+        sign_in(Client(), "wrong")
+    failures = AuditEvent.objects.filter(type="user.sign-in-failed")
+    assert failures.count() == 10
+    assert failures.first().reason == "from 127.0.0.1; no more tries for 15 minutes"  # type: ignore[union-attr]
+
+
+def test_one_address_cannot_try_a_password_on_everybody(cast: dict[str, User]) -> None:
+    for number in range(rate_limit.ADDRESS_LIMIT - 2):
+        rate_limit.count_failure(f"user{number}", "127.0.0.1")
+    assert "1 try left." in sign_in(Client(), "Summer2026", "nour").content.decode()
+    assert sign_in(Client(), "Summer2026", "roca").status_code == 429
+    assert sign_in(Client()).status_code == 429
+    assert sign_in(Client(REMOTE_ADDR="10.9.8.7")).status_code == 302
+
+
+def test_an_own_account_does_not_reset_the_count_of_the_address(cast: dict[str, User]) -> None:
+    for number in range(rate_limit.ADDRESS_LIMIT - 1):
+        rate_limit.count_failure(f"user{number}", "127.0.0.1")
+    assert sign_in(Client(), username="nour").status_code == 302
+    assert sign_in(Client(), "wrong", "user").status_code == 429
+    assert sign_in(Client(), username="nour").status_code == 429
+
+
+def test_an_open_session_is_no_licence_to_guess_the_password(amari: Client) -> None:
+    new = "another-long-phrase-7"
+    answers = {"new_password1": new, "new_password2": new}
+    for number in range(10):
+        page = amari.post("/password/", answers | {"old_password": f"guess {number}"})
+        assert page.status_code == (429 if number == 9 else 200)
+    assert "The password is wrong." not in page.content.decode()
+    assert amari.post("/password/", answers | {"old_password": PASSWORD}).status_code == 429
+    assert User.objects.get(username="amari").check_password(PASSWORD)
+    assert (
+        AuditEvent.objects.filter(type="user.password-change-failed", actor_name="Dr. Nadia Amari").count()
+        == 10
+    )
+    assert sign_in(Client()).status_code == 429
 
 
 def test_somebody_who_left_cannot_sign_in(cast: dict[str, User]) -> None:

@@ -100,3 +100,28 @@ def test_tranexamic_acid_adds_the_swollen_leg() -> None:
 @pytest.mark.parametrize("language", ADVICE.languages)
 def test_every_language_has_every_text(language: str) -> None:
     assert set(ADVICE.texts[language]) == set(ADVICE.texts["en"])
+
+
+def test_the_sheet_says_with_what_and_how_much_in_the_reader_s_numbers() -> None:
+    given_part = Part("pigment", "face", "syringe", "papule", Decimal("1.5"), frozenset({"tranexamic-acid"}),
+                      (("tranexamic-acid", Decimal("16.5000")), ("saline", None)))  # fmt: skip
+    done = {
+        code: compose(facts(given_part), ADVICE, code)["done"][0].replace("\u00a0", " ")
+        for code in ADVICE.languages
+    }
+    assert done["en"] == "Injections, face, 1.5 mm, Tranexamic acid 16.5 mg"
+    assert done["fr"].endswith("1,5 mm, Acide tranexamique 16,5 mg")
+    assert done["ar"].startswith("حقن، الوجه، ")
+
+
+def test_the_sheet_counts_the_sessions_and_names_who_treats_next() -> None:
+    from dataclasses import replace
+
+    known = replace(
+        facts(part()), session=(1, 6), next_session=(2, 6), next_with="Dr. Keller",
+        next_at=datetime(2026, 12, 15, 17, 30, tzinfo=MADRID),
+    )  # fmt: skip
+    sheet = compose(known, ADVICE, "en")
+    assert sheet["session"] == "Session 1 of 6"
+    assert sheet["next_detail"] == "Session 2 of 6, with Dr. Keller"
+    assert compose(facts(part()), ADVICE, "en")["next_detail"] == ""

@@ -165,3 +165,30 @@ def test_a_corrected_record_gives_no_sheet_any_more(record: TreatmentRecord, cli
     with pytest.raises(actions.SheetError, match=r"Print the sheet of version 2\."):
         issue(record, clinic)
     assert issue(new, clinic).record_id == new.pk
+
+
+def test_the_printed_sheet_has_doses_its_session_a_page_number_and_the_next_practitioner(
+    record: TreatmentRecord, clinic: Clinic
+) -> None:
+    clinic.appointment(starts_at=timezone.now() + timedelta(days=14))
+    text = text_of(issue(record, clinic))
+    for words in ("Tranexamic acid 16", "Session 1 of 4", "with Dr. Nadia Amari", "1 / 1", "For the clinic"):
+        assert words in text, words
+
+
+def test_arabic_keeps_doses_and_phones_in_one_piece(record: TreatmentRecord, clinic: Clinic) -> None:
+    html = issue(record, clinic, "ar").html
+    for piece in ("1.5\u00a0mm", "38.5 °C", "SPF 50+"):
+        assert f'<bdi dir="ltr">{piece}</bdi>' in html, piece
+    assert "؛ " in html or "، " in html
+
+
+def test_the_list_of_sheets_hides_names_with_the_rest(
+    record: TreatmentRecord, clinic: Clinic, client: Client
+) -> None:
+    issue(record, clinic, "fr")
+    client.force_login(clinic.roca)
+    assert "Lea Brandt" in client.get("/sheets/").content.decode()
+    assert "French" in client.get("/sheets/").content.decode()
+    client.post("/hide-names/")
+    assert "Brandt" not in client.get("/sheets/").content.decode()

@@ -51,7 +51,9 @@ def register_and_book_the_first_visit(desk: Person) -> Patient:
     desk.accessible()
     desk.page.get_by_role("link", name="New visit").click()
     desk.accessible()
-    desk.page.locator(".slot-list button").first.click()
+    desk.page.locator(".slot").first.click()
+    expect(desk.page.locator("[data-chosen]")).to_contain_text("Room")
+    desk.page.get_by_role("button", name="Book visit").click()
     expect(desk.page.locator(".cal")).to_be_visible()
     return Patient.objects.get(family_name="Ferrer Vidal")
 
@@ -81,10 +83,11 @@ def assess_and_sign(amari: Person, patient: Patient) -> TreatmentPlan:
         page.fill(f"[name=facts-{name}]", value)
     amari.choose("[name=facts-bdd_screen]", "negative")
     amari.choose("[name=facts-sunscreen_daily]", "True")
+    amari.click("#add-allergies > summary")
     page.locator("#list-allergies [name=substance]").select_option("lidocaine", force=True)
     amari.clicks += 1
     amari.choose("#list-allergies [name=reaction]", "urticaria")
-    amari.click(page.locator("#list-allergies").get_by_role("button", name="Add"))
+    amari.click(page.locator("#list-allergies").get_by_role("button", name="Save"))
     expect(page.locator("#list-allergies li")).to_contain_text("Lidocaine")
     amari.click(page.get_by_role("button", name="Asked all, nothing else"))
     expect(page.locator("#unasked")).to_have_count(0)
@@ -140,7 +143,10 @@ def book_the_course(desk: Person, patient: Patient, plan: TreatmentPlan) -> list
     desk.click(page.locator(".opt").nth(1))
     page.get_by_role("button", name=re.compile("^Confirm")).dblclick()
     desk.clicks += 1
-    expect(page.locator(".cal, .empty-x").first).to_be_visible()
+    # The chart lists the dates and what will leave.
+    expect(page.get_by_role("region", name="Visits")).to_be_visible()
+    expect(page.get_by_role("region", name="Messages")).to_contain_text("Reminder")
+    desk.accessible()
     assert desk.clicks <= 3
     planned = plan.planned_sessions.count()
     visits = list(Appointment.objects.filter(planned_session__plan=plan).order_by("starts_at"))
@@ -238,7 +244,7 @@ def test_from_a_new_patient_to_the_printed_sheet(person: Any, celery_worker_proc
     desk.go("/calendar/?view=list")
     desk.accessible()
     desk.page.get_by_role("button", name="Check in").first.click()
-    expect(desk.page.locator(".st--arrived").first).to_be_visible()
+    expect(desk.page.locator(".daylist .st--arrived")).to_be_visible()
 
     plan = assess_and_sign(amari, patient)
 
@@ -283,11 +289,11 @@ def test_the_loser_of_a_race_sees_what_was_taken_and_fresh_options(
     first.go(f"/plans/{one.pk}/book/")
     second.go(f"/plans/{two.pk}/book/")
     first.page.get_by_role("button", name=re.compile("^Confirm")).click()
-    expect(first.page.locator(".cal")).to_be_visible()
+    expect(first.page.get_by_role("region", name="Visits")).to_be_visible()
     second.page.get_by_role("button", name=re.compile("^Confirm")).click()
     expect(second.page.get_by_role("alert")).to_contain_text("was taken a moment ago")
     expect(second.page.locator(".opt")).to_have_count(3)
     second.accessible()
     second.page.get_by_role("button", name=re.compile("^Confirm")).click()
-    expect(second.page.locator(".cal")).to_be_visible()
+    expect(second.page.get_by_role("region", name="Visits")).to_be_visible()
     assert Appointment.objects.count() == 8

@@ -1,6 +1,7 @@
 """Laws that hold for every valid case: an answer, the same answer, and never above a limit."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -70,7 +71,8 @@ cases = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-def _limits(answer: dict[str, Any], weight: int | None) -> None:
+def keeps_limits(answer: dict[str, Any], weight: int | None) -> None:
+    """No dose, volume, depth, anaesthetic or interval of an answer is above its limit."""
     tables = KNOWLEDGE.tables
     for course in answer["courses"]:
         days = course["interval_days"]
@@ -78,7 +80,8 @@ def _limits(answer: dict[str, Any], weight: int | None) -> None:
         if days["min"] < least or days["max"] > most:
             assert any("utside" in step["text"] for step in course["why"] if step["step"] == "interval")
         assert 0 < days["min"] <= days["target"] <= days["max"]
-        assert 1 <= len(course["sessions"]) <= tables["sessions_range"]["max"]
+        if "decision" not in course:
+            assert 1 <= len(course["sessions"]) <= tables["sessions_range"]["max"]
         for session in course["sessions"]:
             given_mg: dict[str, Decimal] = {}
             injected = Decimal(0)
@@ -122,7 +125,7 @@ def test_every_valid_case_gets_one_safe_answer(data: dict[str, Any]) -> None:
     if answer["status"] == "proposed":
         assert answer["courses"]
         assert not any(f["level"] == "block" and f["scope"] == "plan" for f in answer["findings"])
-    _limits(answer, data["patient"].get("weight_kg"))
+    keeps_limits(answer, data["patient"].get("weight_kg"))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -136,3 +139,100 @@ def test_what_a_patient_is_allergic_to_is_never_given(data: dict[str, Any], subs
             assert session["anaesthetic"]["product"] not in products
             for part in session["parts"]:
                 assert not agents & {dose["agent"] for dose in part["components"]}
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(cases, st.randoms(use_true_random=False))
+def test_the_order_of_facts_is_irrelevant(data: dict[str, Any], random: Any) -> None:
+    shuffled = json.loads(json.dumps(data))
+    for name, rows in shuffled["patient"].items():
+        if isinstance(rows, list):
+            random.shuffle(rows)
+            shuffled["patient"][name] = rows
+    one = propose(parse(data, KNOWLEDGE.schema), KNOWLEDGE, TODAY).to_dict()
+    two = propose(parse(shuffled, KNOWLEDGE.schema), KNOWLEDGE, TODAY).to_dict()
+    assert one["courses"] == two["courses"]
+    assert one["status"] == two["status"]
+    assert {(f["rule"], f["level"]) for f in one["findings"]} == {
+        (f["rule"], f["level"]) for f in two["findings"]
+    }
+
+
+#: Facts that forbid: each alone is a plan-scope block or defer of REFERENCE.md §6.
+_FORBIDDING = [
+    {"conditions": {"code": "haemophilia"}}, {"conditions": {"code": "bdd"}}, {"conditions": {"code": "fever"}},
+    {"conditions": {"code": "sle", "status": "active"}}, {"conditions": {"code": "cancer", "status": "active"}},
+    {"conditions": {"code": "granuloma"}}, {"conditions": {"code": "keloid-tendency"}},
+    {"conditions": {"code": "epilepsy"}}, {"medications": {"code": "warfarin"}}, {"medications": {"code": "apixaban"}},
+    {"allergies": {"substance": "unknown-injectable", "reaction": "anaphylaxis"}},
+    {"reactions": {"event": "ntm", "grade": 3}}, {"reactions": {"event": "visual-change", "grade": 4}},
+]  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(cases, st.sampled_from(_FORBIDDING))
+def test_one_more_contraindication_never_takes_a_block_away(
+    data: dict[str, Any], more: dict[str, dict[str, Any]]
+) -> None:
+    name, row = next(iter(more.items()))
+    worse = json.loads(json.dumps(data))
+    worse["patient"][name] = [*worse["patient"].get(name, []), row]
+    before = propose(parse(data, KNOWLEDGE.schema), KNOWLEDGE, TODAY).to_dict()
+    after = propose(parse(worse, KNOWLEDGE.schema), KNOWLEDGE, TODAY).to_dict()
+    order = {"proposed": 0, "deferred": 1, "declined": 2}
+    assert order[after["status"]] >= order[before["status"]]
+
+    def plan_blocks(answer: dict[str, Any]) -> set[str]:
+        return {
+            f["rule"]
+            for f in answer["findings"]
+            if f["level"] == "block" and f["scope"] == "plan" and f["rule"] != "R00"
+        }
+
+    assert plan_blocks(before) <= plan_blocks(after)
+    declined = {row["concern"] for row in before["declined"]}
+    assert declined <= {row["concern"] for row in after["declined"]}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(cases, st.sampled_from(sorted(KNOWLEDGE.agents)), st.integers(1, 99))
+def test_a_stricter_limit_never_raises_that_dose(data: dict[str, Any], agent: str, percent: int) -> None:
+    row = KNOWLEDGE.agents[agent]
+    if row["max_mg_per_session"] is None:
+        return
+    tighter = Decimal(row["max_mg_per_session"]) * percent / 100
+    strict = replace(
+        KNOWLEDGE,
+        agents={**KNOWLEDGE.agents, agent: {**row, "max_mg_per_session": str(tighter)}},
+        sha256=f"{agent}-{percent}",
+    )
+
+    def most(knowledge: Any) -> Decimal:
+        answer = propose(parse(data, knowledge.schema), knowledge, TODAY).to_dict()
+        doses = [Decimal(0)]
+        for course in answer["courses"]:
+            for session in course["sessions"]:
+                doses.append(
+                    sum(
+                        (Decimal(c["dose_mg"]) for p in session["parts"] for c in p["components"]
+                         if c["agent"] == agent and c["dose_mg"]), Decimal(0))
+                )  # fmt: skip
+        return max(doses)
+
+    assert most(strict) <= min(tighter, most(KNOWLEDGE))
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(cases)
+def test_a_course_outside_the_usual_numbers_says_why(data: dict[str, Any]) -> None:
+    answer = propose(parse(data, KNOWLEDGE.schema), KNOWLEDGE, TODAY).to_dict()
+    for course in answer["courses"]:
+        count = len(course["sessions"])
+        if not 4 <= count <= 6:
+            text = " ".join(step["text"] for step in course["why"])
+            assert (
+                "lifetime" in text
+                or "added by the physician" in text
+                or "ends first" in text
+                or "visits" in text
+            )

@@ -131,7 +131,101 @@ def test_the_list_costs_the_same_for_many_patients(
 ) -> None:
     for number in range(30):
         clinic.patient(f"Given{number}", "Same")
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(13):
         page = desk.get("/patients/").content.decode()
     assert "1 to 25 of 31" in page
     assert "Nobody by this name" in desk.get("/patients/?q=zzzzqqq").content.decode()
+
+
+def test_the_preferred_channel_needs_somewhere_to_reach_the_patient(desk: Client) -> None:
+    silent = NEW | {"phone": "", "email": "", "consent_messages": ""}
+    text = desk.post("/patients/new/", silent).content.decode()
+    assert "E-mail is the preferred channel: enter an address" in text
+    text = desk.post("/patients/new/", silent | {"channel": "sms"}).content.decode()
+    assert "needs a phone number" in text
+    assert Patient.objects.count() == 1
+
+
+def test_a_minor_is_pointed_out_while_registering(desk: Client) -> None:
+    young = f"{date.today().year - 15}-02-03"
+    text = desk.post("/patients/new/", NEW | {"birth_date": young, "email": "no"}).content.decode()
+    assert "Under 18: a guardian consents" in text
+    assert "Under 18" not in desk.post("/patients/new/", NEW | {"email": "no"}).content.decode()
+
+
+def test_a_birth_date_is_taken_as_people_write_it(desk: Client) -> None:
+    desk.post("/patients/new/", NEW | {"birth_date": "3 Feb 1990"})
+    assert Patient.objects.get(family_name="Núñez").birth_date == date(1990, 2, 3)
+
+
+def test_languages_phones_and_laboratory_values_are_in_words(physician: Client, clinic: Clinic) -> None:
+    from patients.models import LabValue
+
+    Patient.objects.filter(pk=clinic.lea.pk).update(language="fr")
+    for code, value, unit in (("fbc", 0, "flag"), ("ferritin", 44, "ug/L")):
+        LabValue.objects.create(patient=clinic.lea, code=code, value=value, unit=unit, taken_on=clinic.today)
+    text = physician.get("/patients/").content.decode()
+    assert "French" in text
+    assert "+34 600 55 50 01" in text
+    text = physician.get(f"/patients/{clinic.lea.pk}/profile/").content.decode()
+    assert "Full blood count, normal" in text
+    assert "Ferritin, 44 µg/L" in text
+    assert "French" in text.split('id="patient-banner"')[1]
+
+
+def test_a_medicine_that_ended_this_year_stays_in_the_banner(physician: Client, clinic: Clinic) -> None:
+    from datetime import timedelta
+
+    from patients.models import Medication
+
+    for days, code in ((40, "isotretinoin-oral"), (900, "minoxidil-oral")):
+        Medication.objects.create(
+            patient=clinic.lea, code=code, current=False, last_dose=clinic.today - timedelta(days=days)
+        )
+    banner = (
+        physician.get(f"/patients/{clinic.lea.pk}/profile/").content.decode().split('id="patient-banner"')[1]
+    )
+    banner = banner.split("</section>")[0]
+    assert "Isotretinoin by mouth to " in banner
+    assert "Minoxidil" not in banner
+
+
+def test_a_reloaded_fact_leads_back_to_the_profile(physician: Client, clinic: Clinic) -> None:
+    response = physician.get(f"/patients/{clinic.lea.pk}/profile/allergies/")
+    assert response["Location"] == f"/patients/{clinic.lea.pk}/profile/"
+
+
+def test_the_trail_is_read_in_words_to_its_last_page(clinic: Clinic) -> None:
+    from mesoclinic.audit.actions import record
+
+    for _number in range(60):
+        record(type="appointment.cancelled", target=clinic.lea, by=clinic.marta, patient_id=clinic.lea.pk)
+    client = Client()
+    client.force_login(clinic.ortiz)
+    text = client.get("/audit/").content.decode()
+    assert "Visit cancelled" in text
+    assert "appointment.cancelled" not in text
+    assert 'rel="next"' in text
+    assert "51 to 60 of 60" in client.get("/audit/?page=2").content.decode()
+    assert "Visit cancelled" in client.get("/audit/?q=visit+canc").content.decode()
+    client.post("/hide-names/")
+    assert "Brandt" not in client.get("/audit/").content.decode()
+
+
+@pytest.mark.parametrize("hidden", ["\u200b", "\u200d", "\ufeff", "\u2060", "\u202e", "\u00ad"])
+def test_what_has_no_width_does_not_get_into_a_name(desk: Client, hidden: str) -> None:
+    desk.post(
+        "/patients/new/", NEW | {"given_name": f"So{hidden}fía{hidden}", "family_name": f"{hidden}Núñez  Gil"}
+    )
+    sofia = Patient.objects.get(email="sofia@example.org")
+    assert (sofia.given_name, sofia.family_name) == ("Sofía", "Núñez Gil")
+    edited = NEW | {"given_name": f"Sof{hidden}ia", "version": sofia.version}
+    assert desk.post(f"/patients/{sofia.pk}/contact/", edited).status_code == 302
+    assert Patient.objects.get(pk=sofia.pk).given_name == "Sofia"
+
+
+def test_a_name_without_a_visible_letter_is_refused(desk: Client, clinic: Clinic) -> None:
+    page = desk.post("/patients/new/", NEW | {"given_name": "\u200b\u200d"})
+    assert page.status_code == 422
+    assert "letter that can be seen" in page.content.decode()
+    assert Patient.objects.count() == 1

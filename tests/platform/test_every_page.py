@@ -15,7 +15,7 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import ALLOWED
 from patients.models import Allergy
 from sessions.actions import booking
-from sessions.models import Lot, Message
+from sessions.models import Absence, Closure, Lot, Message, Product
 from sessions.queries.booking import options_for
 from sessions.scheduling import Preferences
 from tests.clinic import Clinic
@@ -64,17 +64,35 @@ def world() -> dict[str, Any]:
     return {
         "clinic": clinic, "plan": plan.pk, "appointment": visit.pk, "message": Message.objects.all()[0].pk,
         "patient": clinic.lea.pk, "fact": allergy.pk, "lot": Lot.objects.all()[0].pk,
+        **setup_rows(clinic),
+    }  # fmt: skip
+
+
+def setup_rows(clinic: Clinic) -> dict[str, int]:
+    """Something to change for each page of the set-up, with nobody of the cast in it."""
+    later = timezone.now() + timedelta(days=300)
+    spare = clinic.user("spare", "Sam Reserve", "physician")
+    practitioner = clinic.practise(spare)
+    span = {"starts_at": later, "ends_at": later + timedelta(days=1)}
+    return {
+        "person": spare.pk, "practitioner": practitioner.pk, "place": clinic.location.pk,
+        "room": clinic.other_room.pk, "device": clinic.pen.pk, "product": Product.objects.all()[0].pk,
+        "absence": Absence.objects.create(practitioner=practitioner, **span).pk,
+        "closure": Closure.objects.create(location=clinic.location, reason="Works", **span).pk,
     }  # fmt: skip
 
 
 def address(route: str, world: dict[str, Any]) -> str:
     """A route with real keys in it."""
     for start, key in (("plans/", "plan"), ("appointments/", "appointment"), ("messages/", "message"),
-                       ("patients/", "patient"), ("stock/", "lot")):  # fmt: skip
+                       ("patients/", "patient"), ("stock/", "lot"), ("lots/", "lot"), ("products/", "product"),
+                       ("setup/people/", "person"), ("setup/places/", "place"), ("setup/rooms/", "room"),
+                       ("setup/devices/", "device"), ("setup/hours/", "practitioner"),
+                       ("setup/absences/", "absence"), ("setup/closures/", "closure")):  # fmt: skip
         if route.startswith(start):
             route = route.replace("<int:pk>", str(world[key]))
     return "/" + (
-        route.replace("<int:pk>", "1").replace("<slug:kind>", "allergies").replace("<int:fact>", str(world["fact"]))
+        route.replace("<int:pk>", "1").replace("<int:concern>", "1").replace("<slug:kind>", "allergies").replace("<int:fact>", str(world["fact"]))
         .replace("<int:course>", "0").replace("<int:number>", "1").replace("<str:number>", "x")
         .replace("<slug:number>", "x")
     )  # fmt: skip

@@ -58,6 +58,13 @@ def pages(world: dict[str, Any], extra: dict[str, int]) -> list[tuple[str, str]]
             ("marta", "/appointments/{appointment}/"), ("marta", "/appointments/{appointment}/move/"),
             ("marta", "/appointments/new/?patient={patient}"), ("roca", "/records/{record}/"), ("admin", "/messages/{message}/"),
             ("marta", "/password/"), ("marta", "/calendar/"), ("marta", "/messages/"), ("ortiz", "/audit/"),
+            ("admin", "/setup/people/new/"), ("admin", "/setup/people/{person}/"), ("ortiz", "/setup/places/new/"),
+            ("ortiz", "/setup/places/{place}/"), ("ortiz", "/setup/places/{place}/edit/"),
+            ("ortiz", "/setup/places/{place}/rooms/new/"), ("ortiz", "/setup/places/{place}/devices/new/"),
+            ("ortiz", "/setup/rooms/{room}/"), ("ortiz", "/setup/devices/{device}/"), ("ortiz", "/setup/hours/"),
+            ("ortiz", "/setup/hours/{practitioner}/"), ("ortiz", "/setup/absences/new/"),
+            ("ortiz", "/setup/absences/{absence}/"), ("ortiz", "/setup/closures/new/"), ("roca", "/products/new/"),
+            ("roca", "/products/{product}/"), ("roca", "/products/{product}/edit/"), ("roca", "/lots/{lot}/"),
         ]
     ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from patients.models import Patient
 from protocols.models import TreatmentPlan
 from tests.clinic import PASSWORD
 
-LISTS = ("allergies", "conditions", "medications", "procedures", "labs", "sun")
+LISTS = ("allergies", "conditions", "medications", "procedures", "labs", "sun", "reactions")
 
 MMASI = {
     f"c0-item_{region}_{what}": value

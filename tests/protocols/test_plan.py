@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -314,6 +315,33 @@ def test_the_front_desk_sees_windows_and_no_doses(client: Client, clinic: Clinic
     text = client.get(f"/plans/{plan.pk}/").content.decode()
     assert "Visits to book" in text
     assert "mg" not in text.split("<main", 1)[1].replace("img", "")
+    # Neither does a page that only fetches a part of it.
+    part = client.get(f"/plans/{plan.pk}/", **HTMX).content.decode()
+    assert "Visits to book" in part
+    assert "CK-PIG" not in part
+
+
+def test_a_draft_is_not_for_the_front_desk(client: Client, clinic: Clinic, plan: TreatmentPlan) -> None:
+    client.force_login(clinic.marta)
+    assert client.get(f"/plans/{plan.pk}/").status_code == 404
+    assert client.get(f"/plans/{plan.pk}/", **HTMX).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{"sessions.0": "²"}, {"sessions.²": "4"}, {"window.0.1.earliest": "²"}, {"window.0.².target": "7"},
+     {"choice": "x\0|syringe|CK-POR-N"}, {"choice": "nonsense|syringe|CK-PIG-1"},
+     {"choice": "pigment/face|bogus|CK-PIG-1"}],
+    ids=lambda value: next(iter(value.items())).__repr__(),
+)  # fmt: skip
+def test_an_edit_that_names_nothing_changes_nothing(
+    physician: Client, plan: TreatmentPlan, data: dict[str, str]
+) -> None:
+    before = plan.content
+    response = physician.post(f"/plans/{plan.pk}/edit/", data | {"revision": plan.revision})
+    assert response.status_code in {400, 422}
+    plan.refresh_from_db()
+    assert plan.content == before
 
 
 def test_tasks_list_my_drafts_at_a_constant_cost(
@@ -364,3 +392,120 @@ def test_bad_input_is_told_and_nothing_is_kept(
         return
     assert response.status_code in {400, 413, 422}
     assert not Assessment.objects.exists()
+
+
+# ---- what the review found -----------------------------------------------------------------------------------
+
+
+def test_the_banner_follows_a_fact_that_is_added_taken_back_or_asked(physician: Client, lea: Patient) -> None:
+    home = f"/patients/{lea.pk}/profile/medications/"
+    text = physician.post(home, {"code": "isotretinoin-oral"}, **HTMX).content.decode()
+    assert 'id="patient-banner" hx-swap-oob="true"' in text
+    assert "Isotretinoin" in text.split('id="patient-banner"')[1]
+    fact = lea.medications.get()
+    text = physician.post(f"{home}{fact.pk}/retract/", {"reason": "wrong patient"}, **HTMX).content.decode()
+    assert "Isotretinoin" not in text.split('id="patient-banner"')[1]
+    Patient.objects.filter(pk=lea.pk).update(sun_asked_on=None)
+    assert "hx-swap-oob" in physician.post(f"/patients/{lea.pk}/asked/", **HTMX).content.decode()
+
+
+def test_two_concerns_have_their_own_limits_reasons_and_alternatives(physician: Client, lea: Patient) -> None:
+    plan = propose(physician, lea, **{
+        "c1-indication": "alopecia", "c1-area": "scalp", "c1-scale": "sinclair", "c1-item_grade": "3",
+    })  # fmt: skip
+    text = page(physician, plan)
+    assert "Plan for pigment, face + alopecia, scalp" in text
+    limits = text.split('aria-label="Limits"')[1].split("</section>")[0]
+    assert "Depth, face" in limits
+    assert "Depth, scalp" in limits
+    why = text.split('aria-label="Why"')[1]
+    assert why.index("Pigment, face</h3>") < why.index("Alopecia, scalp</h3>") < why.index("<details")
+    alternatives = text.split('aria-label="Alternatives"')[1]
+    assert 'value="alopecia/scalp|' in alternatives
+    assert 'value="pigment/face|' in alternatives
+    assert "pigment/face" not in why.split("<aside")[0]
+    choice = re.findall(r'value="(alopecia/scalp\|[^"]+)"', alternatives)[0]
+    physician.post(f"/plans/{plan.pk}/edit/", {"revision": plan.revision, "choice": choice}, **HTMX)
+    plan.refresh_from_db()
+    used = {p["cocktail"] for c in plan.content["courses"] for s in c["sessions"] for p in s["parts"]}
+    assert choice.split("|")[2] in used
+
+
+def test_a_cocktail_s_line_names_what_this_patient_gets(
+    physician: Client, clinic: Clinic, lea: Patient
+) -> None:
+    Allergy.objects.create(patient=lea, substance="lidocaine", recorded_by=clinic.roca)
+    plan = propose(physician, lea, **{
+        "c0-indication": "alopecia", "c0-area": "scalp", "c0-scale": "sinclair", "c0-item_grade": "3",
+    })  # fmt: skip
+    course = page(physician, plan).split('aria-label="Course 1"')[1].split("<dl")[0]
+    assert "Lidocaine" not in course
+
+
+def test_values_have_their_units(physician: Client, plan: TreatmentPlan) -> None:
+    text = page(physician, plan)
+    assert "20 of 40 mg" in text
+    assert 'class="day-box">earliest' in text
+    over = {"revision": plan.revision, "values.0.1.0.volume_ml": "9"}
+    text = physician.post(f"/plans/{plan.pk}/edit/", over, **HTMX).content.decode()
+    assert "Set 5.0 mL" in text
+    assert "Max 5.0 mL" in text
+
+
+def test_a_declined_plan_names_its_concern_and_promises_no_signature(physician: Client, lea: Patient) -> None:
+    text = page(physician, propose(physician, lea, **{"facts-pregnancy": "pregnant"}))
+    assert "<h1>No course for pigment, face</h1>" in text
+    assert "Signing freezes" not in text
+    assert "Sign plan" not in text
+
+
+def test_a_nurse_is_not_offered_what_she_may_not_do(client: Client, clinic: Clinic) -> None:
+    plan = clinic.signed_plan()
+    client.force_login(clinic.roca)
+    assert "New assessment" not in page(client, plan)
+
+
+def test_signing_repeats_who_the_patient_is(physician: Client, plan: TreatmentPlan) -> None:
+    dialog = page(physician, plan).split('<dialog id="sign"')[1]
+    assert "Lea Brandt" in dialog
+    assert "14 May 1988" in dialog
+    wrong = physician.post(f"/plans/{plan.pk}/sign/", {"revision": plan.revision, "password": "wrong"})
+    assert 'aria-labelledby="h-sign" data-open' in wrong.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "unsaid"),
+    [("rules", "Clinical reference, §6", "REFERENCE.md"), ("agents", "not used", ">0 mg a session"),
+     ("scales", "mild 1", "1 to 1,"), ("cocktails", "Saline 0.9 %", "<td>CK-CEL-N</td>")],
+)  # fmt: skip
+def test_the_catalogue_speaks_in_words(physician: Client, kind: str, said: str, unsaid: str) -> None:
+    pages = [physician.get(f"/catalogue/?kind={kind}&page={n}").content.decode() for n in (1, 2, 3)]
+    assert any(said in text for text in pages)
+    assert not any(unsaid in text for text in pages)
+
+
+def test_the_bands_of_a_scale_all_show_and_no_words_run_into_each_other() -> None:
+    from protocols.forms import ConcernForm
+
+    for indication, area, scale in (("fat", "abdomen", "pinch"), ("fat", "submental", "cr-smfrs"),
+                                    ("alopecia", "scalp", "norwood")):  # fmt: skip
+        from django.http import QueryDict
+
+        data = QueryDict(f"c0-indication={indication}&c0-area={area}&c0-scale={scale}")
+        bar = ConcernForm(data, prefix="c0", sex="male", today=date.today()).bands
+        assert bar is not None
+        assert all(band["width"] > 10 for band in bar["bands"])
+        for line in (38, 53):
+            row = [b for b in bar["bands"] if b["y"] == line]
+            for one, two in pairwise(row):
+                assert one["text_x"] + 6.6 * len(f"{one['min']} {one['words']}") <= two["text_x"]
+
+
+def test_the_chart_opens_an_assessment_to_read(physician: Client, lea: Patient) -> None:
+    propose(physician, lea, **{"c0-indication": "alopecia", "c0-area": "scalp", "c0-scale": "sinclair",
+                               "c0-item_grade": "3", "c0-onset": "1 Aug 2025"})  # fmt: skip
+    text = physician.get(f"/patients/{lea.pk}/").content.decode()
+    assert "(Sinclair 3)" in text
+    assert "sinclair 3" not in text
+    assert "<dt>Began</dt><dd>1 Aug 2025</dd>" in text
+    assert 'aria-label="Health"' in text

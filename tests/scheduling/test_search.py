@@ -1,7 +1,7 @@
 """The course search is exact: checked against trying everything out."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import product
+from itertools import combinations
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions.scheduling import (
+    CourseOption,
     Diary,
     Preferences,
     Span,
@@ -64,12 +65,58 @@ def test_a_closed_target_day_moves_one_visit_and_the_next_stays_in_its_window() 
     assert sum(abs(o) for o in best.offsets) == 1
 
 
-def test_the_options_are_clearly_different_and_in_order() -> None:
+def local_days(option: CourseOption) -> list[date]:
+    return [slot.start.astimezone(MADRID).date() for slot in option.slots]
+
+
+def test_the_options_differ_in_their_dates_and_are_in_order() -> None:
     options = find(visits(4), diary(staff(1), staff(2)))
     assert [o.cost for o in options] == sorted(o.cost for o in options)
-    for one, two in product(options, options):
-        if one is not two and one.slots[0].practitioner == two.slots[0].practitioner:
-            assert abs((one.slots[0].start - two.slots[0].start).days) >= APART - 1
+    for one, two in combinations(options, 2):
+        assert local_days(one)[0] != local_days(two)[0]
+        assert sum(a == b for a, b in zip(local_days(one), local_days(two), strict=True)) < 2
+
+
+def test_one_option_has_another_weekday_and_one_starts_a_week_later() -> None:
+    best, other, later = find(visits(4), diary(staff(1), staff(2)))
+    assert local_days(best)[0].isoweekday() != local_days(other)[0].isoweekday()
+    assert (local_days(later)[0] - local_days(best)[0]).days >= APART
+
+
+def test_every_option_keeps_the_wishes_while_such_courses_exist() -> None:
+    wide = staff(1, [(day, time(9), time(20)) for day in range(1, 6)])
+    options = find(visits(4), diary(wide), Preferences(weekdays=frozenset({2, 4}), time_from=time(17)))
+    assert [option.misses for option in options] == [0, 0, 0]
+    assert len({local_days(option)[0] for option in options}) == 3
+
+
+def test_another_practitioner_on_the_same_dates_is_offered_only_when_no_other_dates_exist() -> None:
+    rows = [Visit(1, 1, 0, 0, 0, 30, "injection"), Visit(2, 2, 14, 14, 14, 30, "injection")]
+    options = find(rows, diary(staff(1), staff(2)))
+    assert [local_days(option) for option in options] == [[MONDAY, MONDAY + timedelta(days=14)]] * 2
+    assert {option.slots[0].practitioner for option in options} == {1, 2}
+
+
+def test_of_two_equal_courses_that_of_the_plan_s_physician_comes_first() -> None:
+    for key in (1, 2):
+        best = find(visits(4), diary(staff(1), staff(2)), Preferences(favourite=key))[0]
+        assert best.slots[0].practitioner == key
+
+
+def test_the_plan_s_physician_is_among_the_options_even_when_busy_at_first() -> None:
+    busy = {("practitioner", 2): [Span(at(MONDAY, 0), at(MONDAY + timedelta(days=2), 0))]}
+    options = find(visits(4), diary(staff(1), staff(2), busy=busy), Preferences(favourite=2))
+    assert options[0].slots[0].practitioner == 1
+    assert 2 in {option.slots[0].practitioner for option in options}
+
+
+def test_a_day_the_patient_can_t_come_on_is_never_offered() -> None:
+    rows = visits(4)
+    for option in find(rows, diary(), Preferences(without=frozenset({1, 2}))):
+        assert not {day.isoweekday() for day in local_days(option)} & {1, 2}
+    wish = Preferences(day_from=date(2026, 12, 7))
+    assert all(local_days(option)[0] >= date(2026, 12, 7) for option in find(rows, diary(), wish))
+    assert find(rows, diary(), Preferences(day_until=date(2026, 12, 20))) == []
 
 
 def test_the_wished_days_and_times_win_over_the_target_when_near() -> None:
@@ -223,10 +270,79 @@ def test_wishes_are_read_as_people_type_them(
     assert (wish.weekdays, wish.time_from, wish.time_until, wish.unknown) == (weekdays, start, end, ())
 
 
-def test_words_that_are_not_understood_are_named() -> None:
-    assert read_wish("tue fullmoon").unknown == ("fullmoon",)
+@pytest.mark.parametrize(
+    ("text", "without", "left"),
+    [
+        ("not monday", {1}, {2, 3, 4, 5, 6, 7}),
+        ("no mondays", {1}, {2, 3, 4, 5, 6, 7}),
+        ("any day except friday", {5}, {1, 2, 3, 4, 6, 7}),
+        ("sin lunes", {1}, {2, 3, 4, 5, 6, 7}),
+        ("mon-thu, not wed", {3}, {1, 2, 4}),
+        ("not monday and friday", {1, 5}, {2, 3, 4, 6, 7}),
+        ("not monday but tuesday", {1}, {2}),
+        ("can't do mondays", {1}, {2, 3, 4, 5, 6, 7}),
+    ],
+)
+def test_a_day_named_as_impossible_is_excluded(text: str, without: set[int], left: set[int]) -> None:
+    wish = read_wish(text)
+    assert (wish.without, wish.weekdays, wish.unknown) == (without, left, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ("not before 10", time(10), None), ("no mornings", time(13), None), ("not after 17", None, time(17)),
+        ("after 5 pm", time(17), None), ("antes de las 12", None, time(12)), ("después de las 17", time(17), None),
+    ],
+)  # fmt: skip
+def test_a_time_turned_round_is_understood(text: str, start: time | None, end: time | None) -> None:
+    wish = read_wish(text)
+    assert (wish.time_from, wish.time_until, wish.unknown) == (start, end, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("from 7 december", date(2026, 12, 7), None),
+        ("desde el 7 de diciembre", date(2026, 12, 7), None),
+        ("after december 7th", date(2026, 12, 8), None),
+        ("from 7/12", date(2026, 12, 7), None),
+        ("from 2027-01-07", date(2027, 1, 7), None),
+        ("from 3 january", date(2027, 1, 3), None),
+        ("until 20 december", None, date(2026, 12, 20)),
+        ("from 7 to 12 december", date(2026, 12, 7), date(2026, 12, 12)),
+    ],
+)
+def test_a_date_is_a_date_and_no_hour(text: str, first: date | None, last: date | None) -> None:
+    wish = read_wish(text, MONDAY)
+    assert (wish.day_from, wish.day_until) == (first, last)
+    assert (wish.time_from, wish.time_until, wish.unknown) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("tue fullmoon", ("fullmoon",)),
+        ("after 5", ("after 5",)),
+        ("17 mar", ("17 mar",)),
+        ("after tuesday", ("after tuesday",)),
+        ("7 december", ("7 december",)),
+        ("7.12", ("7.12",)),
+        ("not afternoons", ("not afternoons",)),
+        ("not only mornings", ("not only", "mornings")),
+        ("monday not monday", ("no weekday left",)),
+        ("from 31 february", ("from 31 february",)),
+    ],
+)
+def test_what_is_not_understood_is_said_and_never_guessed(text: str, unknown: tuple[str, ...]) -> None:
+    wish = read_wish(text, MONDAY)
+    assert wish.unknown == unknown
+    assert (wish.time_from, wish.time_until, wish.day_from, wish.day_until, wish.without) == (
+        None, None, None, None, frozenset(),
+    )  # fmt: skip
 
 
 @given(st.text(max_size=300))
 def test_no_wish_breaks_the_reader(text: str) -> None:
     read_wish(text)
+    read_wish(text, MONDAY)

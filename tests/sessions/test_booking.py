@@ -179,6 +179,34 @@ def test_a_move_that_would_come_too_soon_is_refused(clinic: Clinic) -> None:
     assert visit.version == 1
 
 
+def test_a_gap_left_by_a_cancelled_session_does_not_let_the_next_one_come_too_soon(clinic: Clinic) -> None:
+    visits = list(book(clinic).appointments.order_by("starts_at"))
+    actions.change_status(
+        appointment=visits[1], to="cancelled", by=clinic.marta, now=now(clinic), reason="On a journey"
+    )
+    to_first = (visits[0].starts_at - visits[2].starts_at).days + 1
+    with pytest.raises(actions.BookingError, match="too soon"):
+        actions.move(
+            appointment=visits[2], slot=moved_slot(visits[2], to_first), by=clinic.marta, now=now(clinic)
+        )
+
+
+def test_two_courses_of_one_patient_keep_their_distance_in_the_same_area(clinic: Clinic) -> None:
+    first = list(book(clinic).appointments.order_by("starts_at"))
+    other = clinic.signed_plan()
+    slots = best(clinic, other)
+    days = [visit.starts_at.date() for visit in first]
+    assert all(abs((slot.start.date() - day).days) >= 7 for slot in slots for day in days)
+    # Whoever asks for such a day all the same is told why not.
+    near = dataclasses.replace(
+        slots[0], start=first[0].starts_at + timedelta(days=1), end=first[0].ends_at + timedelta(days=1)
+    )
+    with pytest.raises(actions.BookingError, match="same area"):
+        actions.book_course(
+            plan=other, location=clinic.location, slots=[near], key=uuid.uuid4(), by=clinic.marta, now=now(clinic)
+        )  # fmt: skip
+
+
 def test_somebody_else_s_change_is_not_overwritten(clinic: Clinic) -> None:
     visit = book(clinic).appointments.order_by("starts_at")[3]
     actions.move(appointment=visit, slot=moved_slot(visit, 1), by=clinic.marta, now=now(clinic), version=1)

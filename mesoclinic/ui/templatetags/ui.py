@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from mesoclinic.accounts.permissions import Permission, has_permission
-from mesoclinic.ui import formatting
+from mesoclinic.ui import formatting, forms
 
 register = template.Library()
 
@@ -223,6 +223,32 @@ def clock(value: datetime | None) -> str:
 
 
 @register.simple_tag
+def local_time(
+    moment: datetime | None, place: Any, until: datetime | None = None, form: str = "full"
+) -> SafeString:
+    """A time on the wall clock of where it happens, such as a visit at another location.
+
+    `place` has `zone` and `short_name`; its name follows when its clock differs from the reader's at that moment.
+    `form` is `full` (day and time) or `clock`.
+    """
+    if moment is None:
+        return SafeString("")
+    zone = place.zone
+    # A day is formatted as a date: the formatter would bring a moment back into the reader's zone.
+    local = moment.astimezone(zone)
+    words = f"{local:%H:%M}" if until is None else _("%(start)s to %(end)s") % {
+        "start": f"{local:%H:%M}", "end": f"{until.astimezone(zone):%H:%M}",
+    }  # fmt: skip
+    if form == "full":
+        words = f"{formatting.day(local.date(), timezone.localdate())}, {words}"
+    if local.utcoffset() == moment.astimezone(timezone.get_current_timezone()).utcoffset():
+        return format_html("{}", words)
+    return format_html(
+        '{} <span class="zone-x">{}</span>', words, _("%(place)s time") % {"place": place.short_name}
+    )
+
+
+@register.simple_tag
 def date_range(start: date, end: date) -> str:
     """`1 to 15 Dec`."""
     return formatting.date_range(formatting.local_day(start), formatting.local_day(end), timezone.localdate())
@@ -288,6 +314,26 @@ def limit_bar(value: object, limit: object) -> SafeString:
         '<rect class="track" width="100" height="6"/><rect class="fill {}" width="{}" height="6"/>{}</svg>',
         css, f"{min(share, Decimal(100)):.1f}", tick,
     )  # fmt: skip
+
+
+@register.filter
+def error_words(field: Any) -> list[str]:
+    """The errors of a form's field, each saying what to enter."""
+    return forms.errors_of(field)
+
+
+@register.filter
+def phone(number: object) -> SafeString | str:
+    """`+34600555001` as `+34 600 55 50 01`, the way the country writes it; never turned round in Arabic."""
+    if not number:
+        return ""
+    return format_html('<bdi dir="ltr" class="nowrap">{}</bdi>', formatting.phone(str(number)))
+
+
+@register.filter
+def language_name(code: object) -> str:
+    """`fr` as `French`, in the reader's language."""
+    return formatting.language_name(str(code or ""))
 
 
 # ---- people and permissions --------------------------------------------------------------------------------

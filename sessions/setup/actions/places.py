@@ -1,0 +1,133 @@
+"""Writes of places: locations, rooms, devices. Each leaves its audit row."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import record
+from sessions.models import Device, Location, Room
+from sessions.setup import queries
+from sessions.setup.actions.common import change, plain
+from sessions.setup.faults import SetupError, ask_about, broken
+
+LOCATION_TAKEN = ("Another location has this name already. Choose another one.", "name")
+ROOM_TAKEN = ("This location has a room of this name already. Choose another one.", "name")
+DEVICE_TAKEN = ("This location has a device of this name already. Choose another one.", "name")
+NAMES = {
+    "treatment_sessions_location_name": LOCATION_TAKEN,
+    "room_name_once_per_location": ROOM_TAKEN,
+    "device_name_once_per_location": DEVICE_TAKEN,
+}
+
+
+def _taken(rows: Any, name: str, sentence: tuple[str, str]) -> None:
+    if rows.filter(name__iexact=name).exists():
+        raise SetupError(*sentence)
+
+
+@transaction.atomic
+def add_location(*, by: User, **values: Any) -> Location:
+    """Open a location. `values` are fields of Location."""
+    _taken(Location.objects.all(), values["name"], LOCATION_TAKEN)
+    try:
+        with transaction.atomic():
+            location = Location.objects.create(**values)
+    except IntegrityError as error:
+        raise broken(error, NAMES) from error
+    record(type="location.added", target=location, by=by, new=plain(values))
+    return location
+
+
+@transaction.atomic
+def change_location(*, location: Location, by: User, now: datetime, **values: Any) -> Location:
+    """Change a location. Its clock stays while visits are booked: they would stand at other times on the wall."""
+    locked = Location.objects.select_for_update().get(pk=location.pk)
+    # Bookings lock a room each: with all rooms locked none can slip in between the count and the new clock.
+    list(locked.rooms.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    _taken(Location.objects.exclude(pk=locked.pk), values["name"], LOCATION_TAKEN)
+    if values["time_zone"] != locked.time_zone:
+        booked = queries.coming(now).filter(location=locked).count()
+        if booked:
+            visits = "1 coming visit is" if booked == 1 else f"{booked} coming visits are"
+            raise SetupError(
+                f"{visits} booked on the clock of {locked.time_zone}. Move them first.", "time_zone"
+            )
+    try:
+        with transaction.atomic():
+            change(locked, values, type="location.changed", by=by)
+    except IntegrityError as error:
+        raise broken(error, NAMES) from error
+    return locked
+
+
+@transaction.atomic
+def add_room(*, location: Location, by: User, name: str, capabilities: Sequence[str]) -> Room:
+    """Add a room with what it is fitted for."""
+    _taken(location.rooms.all(), name, ROOM_TAKEN)
+    try:
+        with transaction.atomic():
+            room = Room.objects.create(location=location, name=name, capabilities=list(capabilities))
+    except IntegrityError as error:
+        raise broken(error, NAMES) from error
+    record(
+        type="room.added", target=room, by=by,
+        new={"location": location.name, "name": name, "capabilities": list(capabilities)},
+    )  # fmt: skip
+    return room
+
+
+@transaction.atomic
+def change_room(
+    *, room: Room, by: User, name: str, capabilities: Sequence[str], now: datetime, accepted: str = ""
+) -> Room:
+    """Rename a room or change what it is fitted for. Raises VisitsHit for visits that ask for what is taken away."""
+    locked = Room.objects.select_for_update(no_key=True).get(pk=room.pk)
+    _taken(Room.objects.filter(location=locked.location_id).exclude(pk=locked.pk), name, ROOM_TAKEN)
+    lost = set(locked.capabilities) - set(capabilities)
+    if lost:
+        visits = queries.coming(now).filter(room=locked)
+        ask_about([visit for visit in visits if queries.needs(visit) in lost], accepted)
+    try:
+        with transaction.atomic():
+            change(locked, {"name": name, "capabilities": list(capabilities)}, type="room.changed", by=by)
+    except IntegrityError as error:
+        raise broken(error, NAMES) from error
+    return locked
+
+
+@transaction.atomic
+def add_device(*, location: Location, by: User, name: str, kind: str, in_service: bool) -> Device:
+    """Add a device."""
+    _taken(location.devices.all(), name, DEVICE_TAKEN)
+    try:
+        with transaction.atomic():
+            device = Device.objects.create(location=location, name=name, kind=kind, in_service=in_service)
+    except IntegrityError as error:
+        raise broken(error, NAMES) from error
+    record(
+        type="device.added", target=device, by=by,
+        new={"location": location.name, "name": name, "kind": kind, "in_service": in_service},
+    )  # fmt: skip
+    return device
+
+
+@transaction.atomic
+def change_device(
+    *, device: Device, by: User, name: str, kind: str, in_service: bool, now: datetime, accepted: str = ""
+) -> Device:
+    """Change a device or take it out of service. Raises VisitsHit while visits are booked with it."""
+    locked = Device.objects.select_for_update(no_key=True).get(pk=device.pk)
+    _taken(Device.objects.filter(location=locked.location_id).exclude(pk=locked.pk), name, DEVICE_TAKEN)
+    if kind != locked.kind or (locked.in_service and not in_service):
+        ask_about(list(queries.coming(now).filter(device=locked)), accepted)
+    try:
+        with transaction.atomic():
+            change(
+                locked, {"name": name, "kind": kind, "in_service": in_service}, type="device.changed", by=by
+            )
+    except IntegrityError as error:
+        raise broken(error, NAMES) from error
+    return locked
