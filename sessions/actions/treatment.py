@@ -122,16 +122,10 @@ def signed_words(record: TreatmentRecord) -> str:
 
 
 def _locked_open(record: TreatmentRecord) -> TreatmentRecord:
+    # Few joins on purpose: the plan carries large documents, and the rest is read by key where it is needed.
     locked = (
         TreatmentRecord.objects.select_for_update(of=("self",))
-        .select_related(
-            "appointment__location",
-            "appointment__planned_session__plan__assessment__patient",
-            "patient",
-            "signed_by",
-            "supersedes__appointment__location",
-            "saved_by",
-        )
+        .select_related("appointment__location", "patient")
         .get(pk=record.pk)
     )
     if locked.signed_at is not None:

@@ -33,10 +33,9 @@ def _record(pk: int) -> TreatmentRecord:
         "appointment__room",
         "appointment__device",
         "appointment__practitioner__user",
-        "appointment__planned_session__plan__assessment__patient",
+        "appointment__planned_session__plan",
         "saved_by",
-        "supersedes__appointment__location",
-        "supersedes__anaesthetic_lot",
+        "supersedes",
     ).prefetch_related(
         "areas",
         Prefetch("components"),
