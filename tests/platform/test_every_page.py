@@ -92,7 +92,7 @@ def address(route: str, world: dict[str, Any]) -> str:
         if route.startswith(start):
             route = route.replace("<int:pk>", str(world[key]))
     return "/" + (
-        route.replace("<int:pk>", "1").replace("<int:concern>", "1").replace("<slug:kind>", "allergies").replace("<int:fact>", str(world["fact"]))
+        route.replace("<int:pk>", "1").replace("<int:concern>", "1").replace("<int:event>", "1").replace("<slug:kind>", "allergies").replace("<int:fact>", str(world["fact"]))
         .replace("<int:course>", "0").replace("<int:number>", "1").replace("<str:number>", "x")
         .replace("<slug:number>", "x").replace("<slug:code>", "x")
     )  # fmt: skip
