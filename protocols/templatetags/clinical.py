@@ -189,15 +189,9 @@ def _concerns(plan: TreatmentPlan) -> list[str]:
 
 
 @register.filter
-def catalogue_title(item: Mapping[str, Any]) -> str:
-    """A name in words; a cocktail of saline alone is not called by its code."""
-    return cocktail_words(item["code"]) if item["title"] == item["code"] else str(item["title"])
-
-
-@register.filter
 def catalogue_facts(item: Mapping[str, Any]) -> str:
     """The facts of a catalogue line as one says them: "mild 1", and "not used" where the limit is nothing."""
-    text = _SAME.sub(r"\1", str(item["detail"]))
+    text = _SAME.sub(r"\1", str(item["facts"]))
     text = _NOTHING.sub("not used", text)
     return ", ".join(dict.fromkeys(text.split(", "))) if "not used" in text else text
 

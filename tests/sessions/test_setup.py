@@ -182,13 +182,23 @@ def test_from_an_empty_installation_to_the_first_booked_visit() -> None:
     marta.post(
         "/patients/new/",
         {"given_name": "Lea", "family_name": "Brandt", "birth_date": "1988-05-14", "sex": "female",
-         "phone": "+34 600 555 001", "language": "es", "channel": "email"},
+         "phone": "+34 600 555 001", "email": "lea@example.org", "language": "es", "channel": "email"},
     )  # fmt: skip
     patient = Patient.objects.get()
     page = marta.get("/appointments/new/", {"patient": patient.pk})
     slot = re.search(r'name="slot" value="([^"]+)"', text(page))
     assert slot is not None
-    page = marta.post("/appointments/new/", {"patient": patient.pk, "slot": slot.group(1)})
+    page = marta.post(
+        "/appointments/new/",
+        {
+            "patient": patient.pk,
+            "slot": slot.group(1),
+            "kind": "consultation",
+            "minutes": "30",
+            "day": timezone.localdate().isoformat(),
+            "practitioner": "",
+        },
+    )
     assert page.status_code == 302
     visit = Appointment.objects.get()
     assert (visit.practitioner, visit.location) == (practitioner, location)
