@@ -20,8 +20,9 @@ from django.utils import timezone
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record, record_many
+from protocols import catalogue
 from protocols.catalogue import knowledge
-from protocols.engine import CaseFaults, parse_follow_up
+from protocols.engine import CaseFaults, Knowledge, parse_follow_up
 from protocols.engine.watching import Change, Seen, Standing, compare, speaking
 from protocols.models import Alert, RecheckRequest, TreatmentPlan, WatchMark
 from protocols.queries_replan import signed_courses
@@ -75,13 +76,14 @@ def request_all(*, cause: str) -> int:
 @transaction.atomic
 def notice(*, today: date) -> None:
     """Ask for all plans once on every new day and for every new version of the knowledge. Safe to call at any time."""
+    known = knowledge()
     changes = {
         "day": (today.isoformat(), f"A new day, {today}: dates pass limits"),
-        "knowledge": (knowledge().sha256, f"New knowledge, version {knowledge().version}"),
+        "knowledge": (known.sha256, f"New knowledge, version {known.version}"),
     }
-    known = {mark.name: mark.value for mark in WatchMark.objects.filter(name__in=changes)}
+    marks = {mark.name: mark.value for mark in WatchMark.objects.filter(name__in=changes)}
     for name, (value, cause) in changes.items():
-        if known.get(name) == value:
+        if marks.get(name) == value:
             continue
         WatchMark.objects.get_or_create(name=name, defaults={"value": ""})
         # Of several workers that notice it at once, one finds the old value under the lock.
@@ -119,6 +121,7 @@ class _Result:
     """What checking one patient gave: changes by plan, or the reason why it broke."""
 
     changes: dict[int, Change]
+    knowledge_sha256: str
     error: str = ""
 
 
@@ -129,8 +132,7 @@ def _not_checked(text: str) -> Seen:
     )  # fmt: skip
 
 
-def _check_plan(plan: TreatmentPlan, data: dict[str, Any], today: date) -> tuple[Seen, ...]:
-    known = knowledge()
+def _check_plan(plan: TreatmentPlan, data: dict[str, Any], known: Knowledge, today: date) -> tuple[Seen, ...]:
     # The engine counts only courses with a session done or to come.
     signed = [(place, plan.content["courses"][place]) for place in signed_courses(plan)]
     try:
@@ -141,6 +143,9 @@ def _check_plan(plan: TreatmentPlan, data: dict[str, Any], today: date) -> tuple
 
 def _checked(rows: Sequence[RecheckRequest], today: date) -> dict[int, _Result]:
     """By patient, what the checks of a batch give. Reads with a constant number of queries; writes nothing."""
+    # Looked up after the claim: a version published since this task began may be what the rows are waiting for.
+    catalogue.forget()
+    known = knowledge()
     patients = [row.patient_id for row in rows]
     plans = live_plans(patients)
     follow_ups = follow_ups_of(plans, today)
@@ -148,11 +153,11 @@ def _checked(rows: Sequence[RecheckRequest], today: date) -> dict[int, _Result]:
     for alert in Alert.objects.open().filter(plan__patient__in=patients):
         standing.setdefault(alert.plan_id, []).append(alert)
     last_try = {row.patient_id for row in rows if row.attempts > len(BACKOFF)}
-    found = {patient: _Result({}) for patient in patients}
+    found = {patient: _Result({}, known.sha256) for patient in patients}
     for plan in plans:
         result = found[plan.patient_id]
         try:
-            seen = _check_plan(plan, follow_ups[plan.pk], today)
+            seen = _check_plan(plan, follow_ups[plan.pk], known, today)
         except Exception as error:
             # One plan that breaks the check must not stop the others.
             logger.exception("plan %s could not be re-checked", plan.pk)
@@ -192,7 +197,6 @@ def _keep(rows: Sequence[RecheckRequest], found: dict[int, _Result], now: dateti
         if claimed[row.pk] == (row.revision, row.attempts)
     ]
     causes = {row.patient_id: row.cause for row in mine}
-    sha = knowledge().sha256
     alerts: list[Alert] = []
     closing = Q(pk__in=())
     patient_of: dict[int, int] = {}
@@ -204,7 +208,7 @@ def _keep(rows: Sequence[RecheckRequest], found: dict[int, _Result], now: dateti
                     plan_id=plan, finding_key=seen.key, level=seen.level, rule=seen.rule, scope=seen.scope,
                     path=seen.path, message=seen.message, remedy=seen.remedy, earliest=_day(seen.earliest),
                     because=list(seen.because), source=seen.source, grade=seen.grade,
-                    cause=causes[row.patient_id], knowledge_sha256=sha,
+                    cause=causes[row.patient_id], knowledge_sha256=found[row.patient_id].knowledge_sha256,
                 )
                 for seen in change.raised
             ]  # fmt: skip

@@ -165,6 +165,19 @@ def test_new_knowledge_asks_for_all_live_plans_once(
     assert RecheckRequest.objects.get(closed_at=None).cause == "New knowledge, version 2099.1"
 
 
+def test_a_task_that_began_before_a_publication_checks_with_the_published_version(
+    clinic: Clinic, plan: TreatmentPlan, lea: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes(clinic, lea)
+    forgotten: list[bool] = []
+    forget = watch.catalogue.forget
+    monkeypatch.setattr(watch.catalogue, "forget", lambda: (forgotten.append(True), forget()))
+    newer = dataclasses.replace(knowledge(), version="2099.1", sha256="f" * 64)
+    monkeypatch.setattr(watch, "knowledge", lambda: newer if forgotten else knowledge())
+    run()
+    assert Alert.objects.get().knowledge_sha256 == "f" * 64
+
+
 def test_a_fact_is_checked_before_the_daily_round(clinic: Clinic, physician: Client, lea: Patient) -> None:
     others = [clinic.patient("Ana", f"N{n}") for n in range(2)]
     for patient in (*others, lea):
