@@ -11,8 +11,16 @@ class TreatmentSessionsConfig(AppConfig):
         """Hang the day, the bookings and what was given into the shell, the chart and the engine's cases."""
         from mesoclinic.ui import registry as shell
         from patients.registry import chart_buttons, chart_panels, timeline_sources
-        from protocols.registry import course_sources, end_listeners, history_sources, version_listeners
-        from sessions import chart, course
+        from protocols.registry import (
+            course_batches,
+            course_sources,
+            end_listeners,
+            history_batches,
+            history_sources,
+            version_listeners,
+            visit_sources,
+        )
+        from sessions import chart, course, watch
         from sessions.places import places
         from sessions.setup.views.first_steps import ready_or_first_steps
         from sessions.views import calendar
@@ -40,3 +48,6 @@ class TreatmentSessionsConfig(AppConfig):
         course_sources.append(course.done_and_missed)
         version_listeners.append(course.follow_version)
         end_listeners.append(course.call_off)
+        history_batches[chart.given] = watch.given_of
+        course_batches[course.done_and_missed] = watch.done_and_missed_of
+        visit_sources.append(watch.coming_visits)

@@ -18,6 +18,7 @@ from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
+from protocols.queries_watch import ON_HOLD, open_blocks
 from sessions.models import Appointment, CourseBooking, Device, Location, Practitioner, Room
 from sessions.queries.booking import LIVE, diary, in_series
 from sessions.reminders import schedule
@@ -216,6 +217,8 @@ def book_course(
     current = TreatmentPlan.objects.select_related("patient").get(pk=plan.pk)
     if current.status not in TreatmentPlan.LIVE:
         raise BookingError("This plan is not signed, or no longer followed.")
+    if open_blocks([current.pk]):
+        raise BookingError(f"{ON_HOLD}.")
     planned = {row.pk: row for row in current.planned_sessions.filter(pk__in=[slot.visit for slot in slots])}
     if len(planned) != len(slots):
         raise BookingError("These sessions are not in the plan. Search again.")
@@ -274,6 +277,8 @@ def book_single(
     _works(slot, _book(location, [slot]), capability, planned.device_kind if planned else "")
     _free(slot, patient.pk)
     if planned is not None:
+        if open_blocks([planned.plan_id]):
+            raise BookingError(f"{ON_HOLD}.")
         _check_apart([(planned, slot.start.astimezone(location.zone).date())], patient.pk)
     try:
         with transaction.atomic():

@@ -14,6 +14,8 @@ from mesoclinic.accounts.permissions import Permission, has_permission
 from mesoclinic.audit.actions import record as audit
 from patients.actions import update as update_patient
 from patients.models import Patient
+from protocols.queries_watch import ON_HOLD, open_blocks
+from protocols.watch import request_recheck
 from sessions.models import (
     Appointment,
     DayDecision,
@@ -298,6 +300,9 @@ def start_treatment(*, record: TreatmentRecord, by: User, now: datetime) -> Trea
     patient = Patient.objects.select_for_update().get(pk=locked.patient_id)
     today = location_day(locked, now)
     _refuse(start_obstacles(locked, today))
+    planned = locked.appointment.planned_session
+    if planned is not None and open_blocks([planned.plan_id]):
+        raise TreatmentError(f"{ON_HOLD}.")
     if locked.started_at is None:
         locked.started_at = now
         locked.save(update_fields=["started_at"])
@@ -329,6 +334,7 @@ def sign_record(*, record: TreatmentRecord, by: User, now: datetime) -> Treatmen
         plan = appointment.planned_session.plan
         if plan.status == plan.Status.SIGNED:
             type(plan).objects.filter(pk=plan.pk).update(status=plan.Status.ACTIVE)
+    request_recheck(patient_id=locked.patient_id, cause="Treatment record signed")
     audit(type="treatment.signed", target=locked, by=by, patient_id=locked.patient_id)
     return locked
 
