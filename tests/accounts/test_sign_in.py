@@ -27,7 +27,7 @@ def test_a_page_asks_to_sign_in_and_comes_back_to_it(cast: dict[str, User]) -> N
     client = Client()
     assert client.get("/assessment?x=1").headers["Location"] == "/sign-in/?next=/assessment%3Fx%3D1"
     assert sign_in(client, next="/assessment?x=1").headers["Location"] == "/assessment?x=1"
-    assert AuditEvent.objects.get().type == "user.signed-in"
+    assert AuditEvent.objects.get(type__startswith="user.").type == "user.signed-in"
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
@@ -40,7 +40,7 @@ def test_a_wrong_password_says_no_more_than_that(cast: dict[str, User], username
     response = sign_in(Client(), "wrong", username)
     assert response.status_code == 200
     assert "User name or password is wrong." in response.content.decode()
-    event = AuditEvent.objects.get()
+    event = AuditEvent.objects.get(type__startswith="user.")
     assert (event.type, event.actor_name, event.reason) == (
         "user.sign-in-failed",
         "mesoclinic",
@@ -127,7 +127,7 @@ def test_signing_out_is_a_post_and_ends_the_session(amari: Client) -> None:
     assert amari.get("/sign-out/").status_code == 405
     assert amari.post("/sign-out/").headers["Location"] == "/sign-in/"
     assert amari.get("/").status_code == 302
-    assert AuditEvent.objects.get().type == "user.signed-out"
+    assert AuditEvent.objects.get(type__startswith="user.").type == "user.signed-out"
 
 
 def test_a_part_of_a_page_sends_the_whole_browser_to_sign_in(cast: dict[str, User]) -> None:
