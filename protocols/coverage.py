@@ -9,7 +9,7 @@ from protocols.engine import Knowledge
 
 #: Sections of the reference that are tables: title, where they live, the test that proves them.
 SECTIONS: tuple[tuple[str, str, str, str], ...] = (
-    ("§1", "Responder percent", "engine/replan.py response_percent", "tests/engine/test_replan_laws.py, tests/engine/test_cases.py[31]"),
+    ("§1", "Responder percent", "engine/verdicts.py response_percent", "tests/engine/test_replan_laws.py, tests/engine/test_cases.py[31]"),
     ("§2.0", "Sessions by severity", "tables.json sessions_by_band, sessions_range", "tests/engine/test_cases.py, test_laws.py::test_a_course_outside_the_usual_numbers_says_why"),
     ("§2.0", "Modality order and intervals", "indications.json modality_order, interval_days", "tests/engine/test_cases.py"),
     ("§2.1", "Response rule", "tables.json response; indications.json response", "tests/engine/test_replan_decisions.py"),
