@@ -8,9 +8,10 @@ from typing import Any
 from protocols.engine.anaesthesia import need
 from protocols.engine.candidates import NEEDLING, SYRINGE, Candidate, Refusal, build, shallower
 from protocols.engine.case import Case, Concern
-from protocols.engine.courses import Planned, Step
+from protocols.engine.courses import Planned
 from protocols.engine.effects import Finding, Outcome, apply
 from protocols.engine.knowledge import Knowledge
+from protocols.engine.reasons import steps_for
 from protocols.engine.rules import Assessed, Clause, Scene
 from protocols.engine.scales import score
 from protocols.engine.words import day_words, number_words
@@ -168,88 +169,6 @@ def sessions_of(candidate: Candidate, case: Case, knowledge: Knowledge) -> tuple
     return count, text
 
 
-def _steps(
-    option: Option, order: list[str], count_text: str, assessed: Assessed, knowledge: Knowledge
-) -> tuple[Step, ...]:
-    candidate = option.candidate
-    indication = knowledge.indications[candidate.indication]
-    cocktail = knowledge.cocktails[candidate.cocktail]
-    least, target, most = candidate.interval
-    text = f"Every {target} days, from {least} to {most}."
-    limits = knowledge.tables["interval_range_days"]
-    if most > limits["max"] or least < limits["min"]:
-        label = "the label" if knowledge.is_dc(candidate.cocktail) else "its own row"
-        text += f" Outside {limits['min']} to {limits['max']} days because {label} of the agent or depth asks for it."
-    steps = [
-        Step(
-            "severity",
-            assessed.text or candidate.band,
-            (assessed.code,),
-            None,
-            _source(indication),
-            indication["grade"],
-        ),
-        Step(
-            "modality",
-            f"{knowledge.label(candidate.modality)}: first of {', '.join(knowledge.label(m) for m in order)} "
-            "that is allowed and free.",
-            tuple(option.outcome.prefer),
-            "R62" if option.outcome.prefer and candidate.modality in option.outcome.prefer else None,
-            _source(indication),
-            indication["grade"],
-        ),
-        Step(
-            "cocktail",
-            f"{candidate.cocktail}: {_composition(candidate, knowledge)}.",
-            (),
-            None,
-            cocktail["source"],
-            cocktail["grade"],
-        ),
-    ]
-    depth = f"{number_words(candidate.depth_mm)} mm, " if candidate.depth_mm is not None else ""
-    steps.append(Step("depth", f"{depth}{candidate.technique}.", (), None, "REFERENCE.md §5", "K"))
-    steps += [
-        Step(
-            "dose",
-            text,
-            (),
-            rule if rule.startswith("R") else None,
-            f"REFERENCE.md {'§6 ' if rule.startswith('R') else ''}{rule}",
-            "K",
-        )
-        for rule, text in candidate.notes
-    ]
-    steps.append(Step("sessions", count_text, (), None, knowledge.tables["sessions_by_band"]["source"], "K"))
-    steps.append(Step("interval", text, (), None, "REFERENCE.md §8.1", "K"))
-    steps.append(
-        Step(
-            "downtime",
-            f"About {candidate.downtime_hours} hours of redness.",
-            (),
-            None,
-            "REFERENCE.md §5.4",
-            "K",
-        )
-    )
-    steps.append(
-        Step("status", indication["status_note"], (), None, _source(indication), indication["grade"])
-    )
-    return tuple(steps)
-
-
-def _source(row: Any) -> str:
-    return str(row["source"])
-
-
-def _composition(candidate: Candidate, knowledge: Knowledge) -> str:
-    return ", ".join(
-        f"{knowledge.label(part.agent)} {number_words(part.volume_ml)} mL"
-        + (f" ({number_words(part.dose_mg)} mg)" if part.dose_mg is not None else "")
-        for part in candidate.components
-    )
-
-
 def planned_from(
     option: Option,
     case: Case,
@@ -258,8 +177,9 @@ def planned_from(
     knowledge: Knowledge,
     *,
     sessions: int | None = None,
+    refusals: Sequence[Refusal] = (),
 ) -> Planned:
-    """An option as part of a course, with its reasons."""
+    """An option as part of a course, with its reasons. `refusals` say why what comes before it in order was not taken."""
     count, text = sessions_of(option.candidate, case, knowledge)
     if sessions is not None:
         count, text = sessions, f"{sessions} session: added by the physician."
@@ -268,7 +188,7 @@ def planned_from(
         count,
         option.outcome,
         (assessed.code,),
-        _steps(option, order, text, assessed, knowledge),
+        steps_for(option.candidate, option.outcome, case, order, text, assessed, refusals, knowledge),
     )
 
 
@@ -387,7 +307,7 @@ def choose(
         )
     order = modality_order(concern, case, outcome, knowledge)
     return done(
-        planned=planned_from(first, case, order, assessed, knowledge),
+        planned=planned_from(first, case, order, assessed, knowledge, refusals=refusals),
         option=first,
         others=others,
         refusals=tuple(refusals),
