@@ -60,6 +60,8 @@ def facts_of(record: TreatmentRecord, language: str) -> Facts:
     following = (
         Appointment.objects.filter(patient=patient, starts_at__gt=record.ended_at)
         .exclude(status__in=Appointment.FREED)
+        # Who is treated before the time in the calendar has the visit itself still ahead.
+        .exclude(pk=record.appointment_id)
         .select_related("planned_session", "practitioner__user")
         .order_by("starts_at")
         .first()

@@ -47,7 +47,7 @@ MEN: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
 REASON = "Talked through with the patient, who accepts it."
 #: Days from today on which courses began: many of them have a visit today.
 ACTIVE = (-28, -14, -37, -35, -14, -20, -42, -28, -9, -14, -21, -31, -28, -3, -42, -14)
-SHEETS_OF_LAST_DAYS = 4
+SHEETS_OF_LAST_DAYS = 8
 
 
 @dataclass(slots=True)

@@ -356,7 +356,7 @@ class TestFactsOfToday:
         found = start_obstacles(again)
         part = again.components.get(agent="tranexamic-acid")
         assert "16 mg is above 10 mg" in at(found, f"component-{part.pk}")
-        assert "R54" in rules(found)
+        assert "R57" in rules(found)
 
 
 class TestCorrections:
