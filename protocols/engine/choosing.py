@@ -357,8 +357,8 @@ def gains_and_costs(option: Option, chosen: Candidate, case: Case, knowledge: Kn
     weigh(other.downtime_hours - chosen.downtime_hours, "{} hours less downtime", "{} hours more downtime")
     weigh(
         need(other, case, knowledge) - need(chosen, case, knowledge),
-        "less painful by {} points",
-        "more painful by {} points",
+        "less painful",
+        "more painful",
     )
     weigh(other.interval[1] - chosen.interval[1], "visits {} days closer", "visits {} days further apart")
     visits = sessions_of(other, case, knowledge)[0] - sessions_of(chosen, case, knowledge)[0]

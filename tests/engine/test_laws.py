@@ -110,7 +110,7 @@ def keeps_limits(answer: dict[str, Any], weight: int | None) -> None:
             assert Decimal(comfort["e_mg"]) <= Decimal(comfort["limit_mg"])
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(cases)
 def test_every_valid_case_gets_one_safe_answer(data: dict[str, Any]) -> None:
     case = parse(data, KNOWLEDGE.schema)
@@ -128,7 +128,7 @@ def test_every_valid_case_gets_one_safe_answer(data: dict[str, Any]) -> None:
     keeps_limits(answer, data["patient"].get("weight_kg"))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(cases, st.sampled_from(_codes("allergens")))
 def test_what_a_patient_is_allergic_to_is_never_given(data: dict[str, Any], substance: str) -> None:
     data = {**data, "patient": {**data["patient"], "allergies": [{"substance": substance}]}}
@@ -141,7 +141,7 @@ def test_what_a_patient_is_allergic_to_is_never_given(data: dict[str, Any], subs
                 assert not agents & {dose["agent"] for dose in part["components"]}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(cases, st.randoms(use_true_random=False))
 def test_the_order_of_facts_is_irrelevant(data: dict[str, Any], random: Any) -> None:
     shuffled = json.loads(json.dumps(data))
@@ -169,7 +169,7 @@ _FORBIDDING = [
 ]  # fmt: skip
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(cases, st.sampled_from(_FORBIDDING))
 def test_one_more_contraindication_never_takes_a_block_away(
     data: dict[str, Any], more: dict[str, dict[str, Any]]
@@ -194,7 +194,7 @@ def test_one_more_contraindication_never_takes_a_block_away(
     assert declined <= {row["concern"] for row in after["declined"]}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(cases, st.sampled_from(sorted(KNOWLEDGE.agents)), st.integers(1, 99))
 def test_a_stricter_limit_never_raises_that_dose(data: dict[str, Any], agent: str, percent: int) -> None:
     row = KNOWLEDGE.agents[agent]
@@ -222,7 +222,7 @@ def test_a_stricter_limit_never_raises_that_dose(data: dict[str, Any], agent: st
     assert most(strict) <= min(tighter, most(KNOWLEDGE))
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(cases)
 def test_a_course_outside_the_usual_numbers_says_why(data: dict[str, Any]) -> None:
     answer = propose(parse(data, KNOWLEDGE.schema), KNOWLEDGE, TODAY).to_dict()

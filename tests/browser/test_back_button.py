@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import chromium, person
 from tests.clinic import Clinic
 
-__all__ = ["chromium", "person"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
