@@ -478,21 +478,7 @@ def shallower(candidate: Candidate, knowledge: Knowledge) -> list[Candidate]:
         return []
     row = knowledge.indications[candidate.indication]["needling_depth_mm"]
     depths = sorted({Decimal(v) for v in row.values() if v}, reverse=True)
-    found = []
-    for depth in depths:
-        if depth < candidate.depth_mm:
-            interval, own = interval_for(candidate.indication, NEEDLING, depth, candidate.agents, knowledge)
-            found.append(
-                replace(
-                    candidate,
-                    depth_mm=depth,
-                    zones=zone_depths(candidate.area, depth, knowledge),
-                    downtime_hours=needling_downtime(depth, knowledge),
-                    interval=interval,
-                    own_row=own,
-                )
-            )
-    return found
+    return [with_depth(candidate, depth, knowledge) for depth in depths if depth < candidate.depth_mm]
 
 
 def with_volume(candidate: Candidate, volume: Decimal, case: Case, knowledge: Knowledge) -> Candidate:

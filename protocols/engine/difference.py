@@ -1,18 +1,16 @@
 """What is different between two answers of the engine, in rows a physician can read. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from protocols.engine.knowledge import Knowledge
 from protocols.engine.words import number_words
 
-_STATUS = {"proposed": "proposed", "deferred": "deferred", "declined": "declined"}
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that differs. `better` is None where it is neither safer nor riskier by itself."""
+    """One thing that differs: what, where, as it was and as it is."""
 
     what: str
     where: str
@@ -129,7 +127,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], knowledge: Knowle
     rows: list[Difference] = []
     if old["status"] != new["status"] or old["defer_until"] != new["defer_until"]:
         words = [
-            _STATUS[answer["status"]] + (f" until {answer['defer_until']}" if answer["defer_until"] else "")
+            answer["status"] + (f" until {answer['defer_until']}" if answer["defer_until"] else "")
             for answer in (old, new)
         ]
         rows.append(Difference("status", "plan", *words))
@@ -145,8 +143,3 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any], knowledge: Knowle
             )
     rows += _finding_rows(old, new)
     return rows
-
-
-def changed(rows: Sequence[Difference]) -> list[Difference]:
-    """The rows that change what is done: without the findings."""
-    return [row for row in rows if row.what != "finding"]

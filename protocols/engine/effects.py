@@ -10,9 +10,6 @@ from protocols.engine.knowledge import Knowledge
 from protocols.engine.rules import Clause, Evidence, Scene, add_months, dark_skin
 from protocols.engine.words import day_words
 
-#: Effects that end a plan or a concern.
-STOPPING = frozenset({"block", "defer", "decline"})
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -126,6 +126,13 @@ class Knowledge:
             for row in self.vocabulary["procedures"]
         }
 
+    def months_back(self, rule: str) -> int:
+        """The calendar months that a rule's first condition on months looks back. Raises StopIteration without one."""
+        parts: list[Any] = [clause["when"] for clause in self.rules[rule]["clauses"]]
+        for part in parts:
+            parts += [*part.get("all", ()), *part.get("any", ())]
+        return next(int(part["within_months"]) for part in parts if "within_months" in part)
+
     def is_dc(self, cocktail: str) -> bool:
         """Whether a cocktail is given by the deoxycholic acid grid of the label."""
         row = self.cocktails.get(cocktail)

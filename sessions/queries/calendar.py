@@ -11,6 +11,7 @@ from mesoclinic.ui import formatting
 from patients import vocabulary
 from patients.models import Patient
 from protocols.catalogue import knowledge
+from protocols.engine.rules import add_months
 from sessions.models import Appointment, Closure, Device, Location, Room, TreatmentRecord
 from sessions.queries.booking import diary
 from sessions.scheduling import Span
@@ -266,8 +267,6 @@ _RISKY = frozenset(
 )  # fmt: skip
 #: Red: these forbid or move a treatment.
 _GRAVE = frozenset({"anticoagulant", "isotretinoin-oral"})
-#: After the last dose healing is still impaired (R15).
-_ISOTRETINOIN = timedelta(days=183)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +289,8 @@ def _medicines(patient: Patient, today: date) -> list[Caution]:
         risky = classes.get(row.code, frozenset({row.code})) & _RISKY
         stopped = row.current is False or (row.last_dose is not None and row.last_dose < today)
         recent = row.code == "isotretinoin-oral" and (
-            row.last_dose is None or today - row.last_dose < _ISOTRETINOIN
+            # Healing is impaired for some months after the last dose.
+            row.last_dose is None or today < add_months(row.last_dose, knowledge().months_back("R15"))
         )
         if risky and (not stopped or recent):
             words = vocabulary.label("medications", row.code)

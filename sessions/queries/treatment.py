@@ -86,16 +86,6 @@ def unusable(lot: Lot, on: date) -> str:
     return _("expired") if lot.expires_on < on else ""
 
 
-def last_signed(patient: Patient, *, before: TreatmentRecord) -> TreatmentRecord | None:
-    """The patient's last signed record before this one."""
-    return (
-        TreatmentRecord.objects.filter(patient=patient, signed_at__isnull=False)
-        .exclude(pk=before.pk)
-        .order_by("-ended_at")
-        .first()
-    )
-
-
 def _remedy(code: str, rule: str) -> str:
     """What helps when an answer forbids the session; the engine's own words where it has a rule."""
     own = {
