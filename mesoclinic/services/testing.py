@@ -23,6 +23,10 @@ CHECKS: tuple[tuple[str, list[str]], ...] = (
 )
 
 
+# One process a core, each with a database of its own; who is done early takes tests over from the other.
+SPREAD = ("-n", "logical", "--maxprocesses", "8", "--dist", "worksteal", "-q")
+
+
 def _check(name: str, command: list[str]) -> bool:
     if command[0] == "import_linter":
         command = [os.path.join(os.path.dirname(sys.executable), "lint-imports")]  # noqa: PTH118, PTH120
@@ -68,7 +72,7 @@ def main(arguments: list[str]) -> int:
             if done.returncode != 0:
                 print(done.stdout, done.stderr, flush=True)
                 good = False
-        tests = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT)
+        tests = subprocess.run([sys.executable, "-m", "pytest", *(arguments or SPREAD)], cwd=ROOT)
         if not good:
             print("mesoclinic: a check before the tests failed, see above.", file=sys.stderr)
         return tests.returncode if good else 1
