@@ -9,6 +9,8 @@ from typing import Any
 import jsonschema
 from referencing import Registry, Resource
 
+from protocols.engine.triggers import Mark
+
 
 class CaseFaults(Exception):
     """Why a case can't be taken: (JSON path, message) pairs."""
@@ -64,6 +66,18 @@ class Case:
     concerns: tuple[Concern, ...]
     preferences: Mapping[str, Any]
     additions: tuple[Mapping[str, str], ...]
+    #: What stands in the case, as the marks that rules are found by (triggers.py).
+    marks: frozenset[Mark] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found: list[Mark] = [("sex", self.sex), ("pregnancy", self.value("pregnancy"))]
+        found.append(("needle_fear", self.value("needle_fear")))
+        found += ((name, value) for name, value in self.patient.items() if not isinstance(value, dict | list))
+        for name, facts in self.facts.items():
+            if facts:
+                found.append(("any", name))
+                found += ((name, fact.code) for fact in facts)
+        object.__setattr__(self, "marks", frozenset(found))
 
     @property
     def age(self) -> int:

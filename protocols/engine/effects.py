@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from protocols.engine.knowledge import Knowledge
-from protocols.engine.rules import Clause, Evidence, Scene, add_months, dark_skin
+from protocols.engine.rules import Clause, Evidence, Scene, add_months, dark_skin, fired
 from protocols.engine.words import day_words
 
 
@@ -110,10 +110,7 @@ def apply(
     clauses: Iterable[Clause], scene: Scene, outcome: Outcome, *, scope: str = "plan", quiet: bool = False
 ) -> None:
     """Evaluate clauses in a scene and add what they do to `outcome`. `quiet` adds effects but no findings."""
-    for clause in clauses:
-        evidence = clause.test(scene)
-        if evidence is None:
-            continue
+    for clause, evidence in fired(clauses, scene):
         _apply_one(clause, evidence, scene, outcome, scope, quiet)
 
 

@@ -4,7 +4,8 @@ A predicate answers with the evidence that made it true, or None. Unknown facts 
 not asked is collected by `asking.py` into finding R00.
 """
 
-from collections.abc import Callable, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from typing import Any
 
 from protocols.engine.case import Case, Concern, Fact
 from protocols.engine.knowledge import Knowledge, KnowledgeError
+from protocols.engine.triggers import Mark, Trigger, triggers
 from protocols.engine.words import fact_words
 
 LEVELS = ("plan", "concern", "candidate", "course")
@@ -49,6 +51,19 @@ class Scene:
     session_days: tuple[date, ...] = ()
     added_agents: frozenset[str] = frozenset()
 
+    @property
+    def marks(self) -> frozenset[Mark]:
+        """What stands in the case and in this candidate or course, as the marks that clauses are found by."""
+        found: list[Mark] = [("modality", self.modality), ("product", self.product)]
+        found += (("agent", agent) for agent in self.agents)
+        found += (("added", agent) for agent in self.added_agents)
+        if self.assessed is not None:
+            concern = self.assessed.concern
+            found += (("indication", concern.indication), ("area", concern.area), ("scale", concern.scale))
+            found += (("band", self.assessed.band), ("goal", concern.values.get("goal")))
+            found += (("red_flags", flag) for flag in concern.values.get("red_flags", ()))
+        return self.case.marks.union(found)
+
 
 type Evidence = tuple[tuple[str, Fact | None], ...]
 type Predicate = Callable[[Scene], Evidence | None]
@@ -61,10 +76,24 @@ class Clause:
     rule: str
     level: str
     test: Predicate
+    triggers: tuple[Trigger, ...]
     effects: tuple[Mapping[str, Any], ...]
     message: str
     remedy: str
     grade: str | None = None  # where it differs from the rule's
+
+
+def fired(clauses: Iterable[Clause], scene: Scene) -> Iterator[tuple[Clause, Evidence]]:
+    """The clauses that are true in a scene, each with what made it true."""
+    present = scene.marks
+    for clause in clauses:
+        for trigger in clause.triggers:
+            if trigger.isdisjoint(present):
+                break
+        else:
+            evidence = clause.test(scene)
+            if evidence is not None:
+                yield clause, evidence
 
 
 def add_months(day: date, months: int) -> date:
@@ -220,41 +249,51 @@ def _procedure(spec: Mapping[str, Any]) -> Predicate:
 
 def _patient(spec: Mapping[str, Any]) -> Predicate:
     name = spec["patient"]
+    words = name.replace("_", " ")
+    among = tuple(spec.get("is_in", ()))
+    least = Decimal(str(spec["at_least"])) if "at_least" in spec else None
 
     def test(scene: Scene) -> Evidence | None:
         value = scene.case.sex if name == "sex" else scene.case.value(name)
         if value is None:
-            return ((f"{name.replace('_', ' ')} not known", None),) if spec.get("or_unknown") else None
-        if "is_in" in spec:
-            true = value in spec["is_in"]
-        else:
-            true = Decimal(str(value)) >= Decimal(str(spec["at_least"]))
-        return ((f"{name.replace('_', ' ')}: {value}", None),) if true else None
+            return ((f"{words} not known", None),) if spec.get("or_unknown") else None
+        true = value in among if least is None else Decimal(str(value)) >= least
+        return ((f"{words}: {value}", None),) if true else None
 
     return test
 
 
-def _range(value: Decimal, spec: Mapping[str, Any]) -> bool:
-    return (
-        ("at_least" not in spec or value >= Decimal(str(spec["at_least"])))
-        and ("below" not in spec or value < Decimal(str(spec["below"])))
-        and ("above" not in spec or value > Decimal(str(spec["above"])))
-        and ("up_to" not in spec or value <= Decimal(str(spec["up_to"])))
-    )
+#: Word of a bound -> how a value is compared with it.
+_BOUNDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
+    "at_least": operator.ge,
+    "below": operator.lt,
+    "above": operator.gt,
+    "up_to": operator.le,
+}
+
+
+def _range(spec: Mapping[str, Any]) -> Callable[[Decimal], bool]:
+    """Whether a value lies within the bounds that a condition names."""
+    bounds = [(compare, Decimal(str(spec[name]))) for name, compare in _BOUNDS.items() if name in spec]
+    return lambda value: all(compare(value, bound) for compare, bound in bounds)
 
 
 def _age(spec: Mapping[str, Any]) -> Predicate:
+    inside = _range(spec["age"])
+
     def test(scene: Scene) -> Evidence | None:
-        age = Decimal(scene.case.age)
-        return ((f"age {age}", None),) if _range(age, spec["age"]) else None
+        age = scene.case.age
+        return ((f"age {age}", None),) if inside(Decimal(age)) else None
 
     return test
 
 
 def _bmi(spec: Mapping[str, Any]) -> Predicate:
+    inside = _range(spec["bmi"])
+
     def test(scene: Scene) -> Evidence | None:
         bmi = scene.case.bmi
-        return ((f"BMI {bmi}", None),) if bmi is not None and _range(bmi, spec["bmi"]) else None
+        return ((f"BMI {bmi}", None),) if bmi is not None and inside(bmi) else None
 
     return test
 
@@ -268,9 +307,11 @@ def _recent_labs(scene: Scene, code: str, within: int | None) -> list[Fact]:
 
 
 def _lab(spec: Mapping[str, Any]) -> Predicate:
+    inside = _range(spec)
+
     def test(scene: Scene) -> Evidence | None:
         found = _recent_labs(scene, spec["lab"], spec.get("within_days"))
-        return _evidence(scene, "lab", [f for f in found if _range(Decimal(str(f.get("value"))), spec)])
+        return _evidence(scene, "lab", [f for f in found if inside(Decimal(str(f.get("value"))))])
 
     return test
 
@@ -315,39 +356,40 @@ def _drug_allergies(spec: Mapping[str, Any]) -> Predicate:
     return test
 
 
+#: Word of a concern condition -> whether a concern meets what is wanted.
+_CONCERN_CHECKS: dict[str, Callable[[Scene, Assessed, Any], bool]] = {
+    "indication": lambda _s, a, v: a.concern.indication in v,
+    "area": lambda _s, a, v: a.concern.area in v,
+    "band": lambda _s, a, v: a.band in v,
+    "goal": lambda _s, a, v: a.concern.values.get("goal") in v,
+    "hair_pattern": lambda _s, a, v: a.concern.values.get("hair_pattern") in v,
+    "smslg": lambda _s, a, v: a.concern.values.get("smslg_grade") in v,
+    "red_flags": lambda _s, a, v: bool(set(v) & set(a.concern.values.get("red_flags", ()))),
+    "has_red_flag": lambda _s, a, _v: bool(a.concern.values.get("red_flags")),
+    "scale": lambda _s, a, v: a.concern.scale in v,
+    "pigment_depth": lambda _s, a, v: a.concern.values.get("pigment_depth") in v,
+    "weight_stable": lambda _s, a, v: a.concern.values.get("weight_stable_3_months") is v,
+    "score_at_least": lambda _s, a, v: a.concern.scale == v[0] and (a.score or 0) >= v[1],
+    "onset_within_months": lambda s, a, v: (
+        "onset" in a.concern.values and s.today < add_months(date.fromisoformat(a.concern.values["onset"]), v)
+    ),
+}
+
+
 def _concern(spec: Mapping[str, Any]) -> Predicate:
     wanted = spec["concern"]
-
-    def true(scene: Scene, assessed: Assessed) -> bool:
-        concern = assessed.concern
-        checks: dict[str, Callable[[Any], bool]] = {
-            "indication": lambda v: concern.indication in v,
-            "area": lambda v: concern.area in v,
-            "band": lambda v: assessed.band in v,
-            "goal": lambda v: concern.values.get("goal") in v,
-            "hair_pattern": lambda v: concern.values.get("hair_pattern") in v,
-            "smslg": lambda v: concern.values.get("smslg_grade") in v,
-            "red_flags": lambda v: bool(set(v) & set(concern.values.get("red_flags", ()))),
-            "has_red_flag": lambda v: bool(concern.values.get("red_flags")),
-            "scale": lambda v: concern.scale in v,
-            "pigment_depth": lambda v: concern.values.get("pigment_depth") in v,
-            "weight_stable": lambda v: concern.values.get("weight_stable_3_months") is v,
-            "score_at_least": lambda v: concern.scale == v[0] and (assessed.score or 0) >= v[1],
-            "onset_within_months": lambda v: (
-                "onset" in concern.values
-                and scene.today < add_months(date.fromisoformat(concern.values["onset"]), v)
-            ),
-        }
-        return all(checks[name](value) for name, value in wanted.items())
+    checks = [(_CONCERN_CHECKS[name], value) for name, value in wanted.items()]
+    flagged = "has_red_flag" in wanted or "red_flags" in wanted
 
     def test(scene: Scene) -> Evidence | None:
-        if scene.assessed is None or not true(scene, scene.assessed):
+        assessed = scene.assessed
+        if assessed is None:
             return None
-        flags = ", ".join(
-            flag.replace("-", " ") for flag in scene.assessed.concern.values.get("red_flags", ())
-        )
-        told = flags if flags and ("has_red_flag" in wanted or "red_flags" in wanted) else scene.assessed.text
-        return ((told or scene.assessed.code, None),)
+        for check, value in checks:
+            if not check(scene, assessed, value):
+                return None
+        flags = ", ".join(flag.replace("-", " ") for flag in assessed.concern.values.get("red_flags", ()))
+        return (((flags if flags and flagged else assessed.text) or assessed.code, None),)
 
     return test
 
@@ -657,6 +699,7 @@ def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
                     rule,
                     level,
                     test,
+                    triggers(clause["when"], knowledge.medication_classes),
                     tuple(clause["effects"]),
                     clause["message"],
                     clause.get("remedy", ""),

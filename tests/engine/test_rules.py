@@ -3,14 +3,19 @@
 import copy
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocols.engine import Knowledge, KnowledgeError, load, parse, propose
 from protocols.engine.checking import Codes, cocktail_faults, faults
 from protocols.engine.examples import example_case, examples, rules_in
+from protocols.engine.proposing import survey
+from protocols.engine.rules import compile_rules, fired
 
 FOLDER = Path(__file__).parents[2] / "protocols" / "knowledge"
 KNOWN = load(FOLDER)
@@ -102,3 +107,54 @@ def test_a_fault_of_the_files_is_one_line_that_names_file_and_key(
 
 def test_the_shipped_files_have_no_fault(documents: dict[str, Any]) -> None:
     assert faults(documents) == []
+
+
+_MIXED = [row.values[2] for row in EXAMPLES]
+_SHAPES = (
+    "conditions",
+    "medications",
+    "procedures",
+    "allergies",
+    "labs",
+    "sun",
+    "sunburns",
+    "events",
+    "reactions",
+)
+
+
+def _merged(chosen: list[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """One patient with the facts of several examples."""
+    patient: dict[str, Any] = {}
+    for example in chosen:
+        for name, value in example.get("patient", {}).items():
+            joined = name in _SHAPES and value is not None
+            patient[name] = [*(patient.get(name) or []), *value] if joined else value
+    concerns = next((example["concerns"] for example in chosen if "concerns" in example), None)
+    return {"patient": patient} | ({"concerns": concerns} if concerns else {})
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    st.lists(st.sampled_from(_MIXED), min_size=1, max_size=4).map(_merged),
+    st.sampled_from([None, "syringe", "needle-free", "microneedling"]),
+    st.frozensets(st.sampled_from(sorted(KNOWN.agents)), max_size=4),
+    st.frozensets(st.sampled_from(sorted(KNOWN.agents)), max_size=2),
+    st.sampled_from([None, *KNOWN.tables["creams"]]),
+)  # fmt: skip
+def test_a_clause_that_is_skipped_for_lack_of_its_facts_is_never_true(
+    example: Mapping[str, Any],
+    modality: str | None,
+    agents: frozenset[str],
+    added: frozenset[str],
+    product: str | None,
+) -> None:
+    case = parse(example_case(example), KNOWN.schema)
+    seen = survey(case, KNOWN, case.today)
+    for chosen in seen.chosen:
+        scene = replace(
+            seen.base, assessed=chosen.assessed, modality=modality, agents=agents, added_agents=added,
+            product=product, session_days=(case.today,),
+        )  # fmt: skip
+        true = [clause for clause in compile_rules(KNOWN) if clause.test(scene) is not None]
+        assert [clause for clause, _evidence in fired(compile_rules(KNOWN), scene)] == true
