@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.forms import UnlockForm
 from mesoclinic.accounts.models import User
@@ -188,7 +188,7 @@ def _plan_page(
     return render(request, template, context, status=status)
 
 
-@require_GET
+@require_safe
 @require(Permission.PLAN_VIEW)
 def plan(request: HttpRequest, pk: int) -> HttpResponse:
     """The plan: course, limits, findings, reasons. The front desk sees windows and lengths."""
@@ -335,7 +335,7 @@ def plan_discard(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("patients:chart", found.patient_id)
 
 
-@require_GET
+@require_safe
 @require(Permission.PLAN_EDIT)
 def tasks(request: HttpRequest) -> HttpResponse:
     """Plans that wait for a signature: the own ones, or everybody's."""

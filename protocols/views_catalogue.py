@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
@@ -59,7 +59,7 @@ def _listed(request: HttpRequest, version: CatalogueVersion | None) -> dict[str,
     return {"page": page, "kind": kind, "kinds": queries.TABS, "q": text, "version": version}
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_VIEW)
 def catalogue_list(request: HttpRequest) -> HttpResponse:
     """Read what the engine knows, with grade and source."""
@@ -69,7 +69,7 @@ def catalogue_list(request: HttpRequest) -> HttpResponse:
     return render(request, "protocols/catalogue/list.html", context)
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_VIEW)
 def catalogue_record(request: HttpRequest, kind: str, code: str) -> HttpResponse:
     """One record of the published version: every field, its source, where it is used."""
@@ -161,14 +161,14 @@ def _trial(request: HttpRequest, version: CatalogueVersion) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_EDIT)
 def catalogue_version(request: HttpRequest, pk: int) -> HttpResponse:
     """A version: what differs, what is wrong with it, what it would change, and the way to publish it."""
     return _version_page(request, _version(pk))
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_EDIT)
 def catalogue_trial(request: HttpRequest, pk: int) -> HttpResponse:
     """The state of the trial, asked again while it runs."""
@@ -224,7 +224,7 @@ def catalogue_discard(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("protocols:catalogue-versions")
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_VIEW)
 def catalogue_export(request: HttpRequest, pk: int) -> HttpResponse:
     """A version as a zip of the same JSON files."""
@@ -264,7 +264,7 @@ def catalogue_import(request: HttpRequest) -> HttpResponse:
 # ---- a draft's records -------------------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_EDIT)
 def catalogue_draft(request: HttpRequest, pk: int) -> HttpResponse:
     """The records of a version, to find the one to change."""
@@ -334,7 +334,7 @@ def catalogue_copy(request: HttpRequest, pk: int, code: str) -> HttpResponse:
 # ---- the formulary -----------------------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_VIEW)
 def formulary(request: HttpRequest) -> HttpResponse:
     """What the clinic has in house: products that stand for agents, modalities, and whether the engine keeps to it."""
@@ -400,7 +400,7 @@ def formulary_product(request: HttpRequest, pk: int) -> HttpResponse:
 # ---- favourites --------------------------------------------------------------------------------------------
 
 
-@require_GET
+@require_safe
 @require(Permission.CATALOGUE_VIEW)
 def favourite_list(request: HttpRequest) -> HttpResponse:
     """The clinic's named protocols."""
@@ -422,7 +422,7 @@ def favourite_remove(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("protocols:catalogue-favourites")
 
 
-@require_GET
+@require_safe
 @require(Permission.PLAN_EDIT)
 def plan_favourites(request: HttpRequest, pk: int) -> HttpResponse:
     """The favourites for a plan's concerns, each checked for this patient; asked for by the plan page."""

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
@@ -37,7 +37,7 @@ def _page(
     return render(request, "protocols/watch/alerts.html", context, status=status)
 
 
-@require_GET
+@require_safe
 @require(Permission.PROFILE_VIEW)
 def alerts(request: HttpRequest) -> HttpResponse:
     """What came up against signed plans since their signature: the own ones, or everybody's."""
@@ -65,7 +65,7 @@ def acknowledge(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{reverse('protocols:alerts')}?{request.GET.urlencode()}")
 
 
-@require_GET
+@require_safe
 @require(Permission.BOOKING_EDIT)
 def visits_on_hold(request: HttpRequest) -> HttpResponse:
     """Coming visits that a physician must look at first: patient, time, physician. Nothing clinical."""

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
@@ -251,7 +251,7 @@ def correct(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("sessions:treatment", new.pk)
 
 
-@require_GET
+@require_safe
 @require(Permission.STOCK_VIEW)
 def stock(request: HttpRequest) -> HttpResponse:
     """All lots, soonest expiry first, with search by product, lot number or agent."""
@@ -274,7 +274,7 @@ def stock(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/treatment/stock.html", {"page": page, "rows": rows, "q": text})
 
 
-@require_GET
+@require_safe
 @require(Permission.STOCK_VIEW)
 def lot(request: HttpRequest, pk: int) -> HttpResponse:
     """One lot and every record that used it."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from sessions.models import Location
@@ -59,7 +59,7 @@ def page(request: HttpRequest, missing: queries.Missing | None = None) -> HttpRe
     return render(request, "sessions/setup/first_steps.html", context, status=status)
 
 
-@require_GET
+@require_safe
 @require(Permission.PLACES_EDIT)
 def first_steps(request: HttpRequest) -> HttpResponse:
     """What the clinic has and what it lacks."""

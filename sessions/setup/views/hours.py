@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.permissions import Permission, require
 from sessions.models import Absence, Closure, Location, Practitioner
@@ -31,7 +31,7 @@ def _clean_key(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-@require_GET
+@require_safe
 @require(Permission.HOURS_EDIT)
 def hours(request: HttpRequest) -> HttpResponse:
     """Who treats, when and where."""
@@ -113,7 +113,7 @@ def _span_page(
     )
 
 
-@require_GET
+@require_safe
 @require(Permission.HOURS_EDIT)
 def absences(request: HttpRequest) -> HttpResponse:
     """Who is away when."""
@@ -201,7 +201,7 @@ def absence_remove(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("sessions:setup-absences")
 
 
-@require_GET
+@require_safe
 @require(Permission.HOURS_EDIT)
 def closures(request: HttpRequest) -> HttpResponse:
     """When a location is closed."""

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, require
@@ -31,7 +31,7 @@ def _does(user: User) -> str:
     return codes.words(practitioner.qualifications, codes.QUALIFICATIONS) if practitioner else ""
 
 
-@require_GET
+@require_safe
 @require(Permission.STAFF_EDIT)
 def people(request: HttpRequest) -> HttpResponse:
     """Everybody who signs in, by name; closed accounts on a list of their own."""

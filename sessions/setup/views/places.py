@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.permissions import Permission, require
 from sessions.models import Device, Location, Room
@@ -32,7 +32,7 @@ LOCATION_FIELDS = (
 )  # fmt: skip
 
 
-@require_GET
+@require_safe
 @require(Permission.PLACES_EDIT)
 def places(request: HttpRequest) -> HttpResponse:
     """All locations with what they have."""
@@ -80,7 +80,7 @@ def place_new(request: HttpRequest) -> HttpResponse:
     )  # fmt: skip
 
 
-@require_GET
+@require_safe
 @require(Permission.PLACES_EDIT)
 def place(request: HttpRequest, pk: int) -> HttpResponse:
     """One location: facts, rooms, devices."""

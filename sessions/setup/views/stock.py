@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from mesoclinic.accounts.permissions import Permission, require
 from sessions.models import Lot, Product
@@ -25,7 +25,7 @@ from sessions.setup.views.common import (
 )
 
 
-@require_GET
+@require_safe
 @require(Permission.STOCK_EDIT)
 def products(request: HttpRequest) -> HttpResponse:
     """All products by name, with their usable lots."""
