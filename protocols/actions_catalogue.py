@@ -16,7 +16,7 @@ from django.utils import timezone
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
 from protocols import catalogue
-from protocols.engine import CaseFaults, Knowledge, KnowledgeError, build, parse, propose
+from protocols.engine import CaseFaults, Knowledge, KnowledgeError, build
 from protocols.engine.knowledge import SCHEMAS, digest, parsed
 from protocols.engine.records import KEYS
 from protocols.library import cases
@@ -220,14 +220,13 @@ def faults_of(texts: Mapping[str, str]) -> list[str]:
 def breaks_on(known: Knowledge) -> list[str]:
     """Cases of the library on which the engine fails with this knowledge: no patient may be the first to find out."""
     found = []
-    for name, case in cases():
+    for case in cases():
         try:
-            parsed_case = parse(case, known.schema)
-            propose(parsed_case, known, parsed_case.today)
+            case.answer(known)
         except CaseFaults as error:
-            found.append(f"case {name}: {error.faults[0][1]}")
+            found.append(f"case {case.title}: {error.faults[0][1]}")
         except Exception as error:
-            found.append(f"case {name}: the engine fails with this catalogue: {error!r}"[:300])
+            found.append(f"case {case.title}: the engine fails with this catalogue: {error!r}"[:300])
     return found
 
 

@@ -179,9 +179,10 @@ def answer_changes(old: Mapping[str, Any], new: Mapping[str, Any], known: Knowle
 
 
 def is_severe(changes: list[Change]) -> bool:
-    """Whether a change needs a person's look first: another outcome, a course gone, a block that comes or goes."""
+    """Whether a change needs a person's look first: another outcome, a course gone, a block that comes
+    or goes, an answer that the worked case forbids."""
     return any(
-        row["what"] in {"outcome", "course", "failed"}
+        row["what"] in {"outcome", "course", "failed", "against the reference"}
         or (row["what"].startswith("finding") and f"{row['old']} {row['new']}".find("block: ") >= 0)
         for row in changes
     )

@@ -4,18 +4,17 @@ The row is the truth: each batch locks it, does what is left and stores how far 
 worker that dies in one costs nothing. Called by the task, one batch at a time.
 """
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from protocols import catalogue
 from protocols.comparing import Change, answer_changes, is_severe
-from protocols.engine import CaseFaults, Knowledge, KnowledgeError, parse, propose
+from protocols.engine import CaseFaults, Knowledge, KnowledgeError
+from protocols.engine.expectations import faults_of
 from protocols.engine.recheck import EditFault
-from protocols.library import cases
+from protocols.library import WorkedCase, cases
 from protocols.models import TreatmentPlan
 from protocols.models_catalogue import CatalogueTrial, CatalogueVersion, TrialChange
 from protocols.queries import laid_out
@@ -27,17 +26,23 @@ def _failed(error: Exception) -> list[Change]:
     return [{"what": "failed", "where": "", "old": "an answer", "new": f"the engine fails: {error!r}"[:300]}]
 
 
-def _case_changes(case: Mapping[str, Any], old: Knowledge, new: Knowledge) -> list[Change]:
+def _case_changes(case: WorkedCase, old: Knowledge, new: Knowledge) -> list[Change]:
+    """What the draft changes for a worked case, and in what it then no longer gets the answer that it must get."""
     try:
-        answers = []
-        for known in (old, new):
-            read = parse(dict(case), known.schema)
-            answers.append(propose(read, known, read.today).to_dict())
-    except CaseFaults:
-        return []  # the library holds it to the program's schema: a fault there is not the draft's
+        before, after = case.answer(old), case.answer(new)
+    except CaseFaults as error:
+        return _failed(error)
     except Exception as error:
         return _failed(error)
-    return answer_changes(answers[0], answers[1], new)
+    changes = answer_changes(before, after, new)
+    if after == before:
+        return changes
+    met = set(faults_of(dict(case.expect), before))
+    return [
+        *changes,
+        *({"what": "against the reference", "where": "", "old": "as the case expects", "new": fault[:300]}
+          for fault in faults_of(dict(case.expect), after) if fault not in met),
+    ]  # fmt: skip
 
 
 def _plan_changes(plan: TreatmentPlan, old: Knowledge, new: Knowledge) -> list[Change]:
@@ -81,10 +86,12 @@ def run_batch(trial_id: int) -> bool:
     rows: list[TrialChange] = []
     if trial.cases_done < trial.cases_total:
         batch = cases()[trial.cases_done : trial.cases_done + BATCH]
-        for title, case in batch:
+        for case in batch:
             changes = _case_changes(case, old, new)
             if changes:
-                rows.append(TrialChange(trial=trial, case=title, changes=changes, severe=is_severe(changes)))
+                rows.append(
+                    TrialChange(trial=trial, case=case.title, changes=changes, severe=is_severe(changes))
+                )
         trial.cases_done = (
             min(trial.cases_total, trial.cases_done + len(batch)) if batch else trial.cases_total
         )

@@ -41,11 +41,9 @@ def celery_worker() -> Iterator[subprocess.Popen[bytes]]:
     """A real Celery worker in a process of its own, on the test database and a queue of its own."""
     from django.conf import settings
 
-    queue = f"test-{os.getpid()}"
-    settings.CELERY_TASK_DEFAULT_QUEUE = queue
     from mesoclinic.celery import app
 
-    app.conf.task_default_queue = queue
+    queue = settings.CELERY_TASK_DEFAULT_QUEUE
     name = str(settings.DATABASES["default"]["NAME"])
     url = os.environ["DATABASE_URL"].replace("/mesoclinic?", f"/{name}?")
     log = Path(os.environ["MESOCLINIC_STATE"]) / "log" / "test-worker.log"

@@ -5,6 +5,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# One queue a process: its worker takes no other's work.
+os.environ["MESOCLINIC_QUEUE"] = f"test-{os.getpid()}"
+
 if not os.environ.get("DATABASE_URL"):
     from mesoclinic.services import embedded
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from protocols.queries import case_of
 from tests.clinic import Clinic
 from tests.conftest import celery_worker
 from tests.protocols.helpers import asked, give_reasons, propose, sign
+from tests.together import wait_for
 
 pytestmark = pytest.mark.django_db
 TODAY = date.today()
@@ -394,18 +395,6 @@ def test_two_workers_share_the_work_and_raise_each_alert_once(client: Client, cl
         worker.join()
     assert sum(closed) == 8
     assert Alert.objects.count() == 8
-
-
-def wait_for(what: Callable[[], Any], process: Any = None) -> Any:
-    """Ask until it is so; the test fails by itself when it never is."""
-    ready = threading.Event()
-    for _try in range(300):
-        found = what()
-        if found:
-            return found
-        assert process is None or process.poll() is None, "the worker ended"
-        ready.wait(0.1)
-    raise AssertionError("it never came")
 
 
 @pytest.fixture

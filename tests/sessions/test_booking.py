@@ -1,16 +1,15 @@
 """Booking whole courses: all or nothing, once, never twice the same time, whoever clicks first."""
 
 import dataclasses
-import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, transaction
 
 from patients.models import Patient
 from sessions.actions import booking as actions
@@ -20,6 +19,7 @@ from sessions.reminders import outbox
 from sessions.reminders.schedule import GRACE, reminder_time
 from sessions.scheduling import Preferences, Slot
 from tests.clinic import Clinic
+from tests.together import together
 
 MONDAY = date(2026, 11, 30)
 
@@ -321,29 +321,6 @@ def racing(transactional_db: None) -> Iterator[Clinic]:
     yield Clinic(today=MONDAY)
 
 
-def _together(*acts: Callable[[], Any]) -> list[Any]:
-    """Run the acts at the same moment, each on a connection of its own; what each gave or raised."""
-    barrier = threading.Barrier(len(acts))
-    results: list[Any] = [None] * len(acts)
-
-    def run(index: int, act: Callable[[], Any]) -> None:
-        connection.ensure_connection()
-        barrier.wait(timeout=20)
-        try:
-            results[index] = act()
-        except Exception as error:
-            results[index] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(i, act)) for i, act in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return results
-
-
 def test_fifty_times_two_people_book_the_same_course_and_exactly_one_wins(racing: Clinic) -> None:
     clinic = racing
     people = [clinic.patient(f"Ana{n}", "Prueba") for n in range(2)]
@@ -359,7 +336,7 @@ def test_fifty_times_two_people_book_the_same_course_and_exactly_one_wins(racing
                 now=now(clinic),
             )  # fmt: skip
 
-        results = _together(lambda: act(0), lambda: act(1))
+        results = together(lambda: act(0), lambda: act(1))
         won = [row for row in results if isinstance(row, CourseBooking)]
         lost = [row for row in results if isinstance(row, actions.TimeTaken)]
         # A deadlock's victim would stand here as an OperationalError.

@@ -1,4 +1,4 @@
-"""Compare an answer of the engine with what a worked case expects (tests/cases/README.md)."""
+"""What a worked case expects of its answer (the case library's `expect`), and in what an answer differs from it."""
 
 from decimal import Decimal
 from typing import Any
