@@ -154,11 +154,22 @@ def combine(
     a, b = first.candidate, second.candidate
     both = {a.indication, b.indication}
     begin = max(start, a.free_from, b.free_from)
+    acid = knowledge.is_dc(a.cocktail) or knowledge.is_dc(b.cocktail)
+    near = set(knowledge.tables["dc"]["apart_from_areas"])
+    if acid and {a.area, b.area} <= near:
+        return _separate(
+            first,
+            second,
+            "M6",
+            "deoxycholic acid is never given with another injection under the chin or in the neck",
+            start,
+            knowledge,
+        )
     if a.own_row or b.own_row:
         return _separate(
             first,
             second,
-            "M6" if knowledge.is_dc(a.cocktail) or knowledge.is_dc(b.cocktail) else "M5",
+            "M6" if acid else "M5",
             "their intervals do not fit together",
             start,
             knowledge,
@@ -211,16 +222,6 @@ def combine(
             (first,) if n % 2 == 0 else (second,) for n in range(total)
         )
         return [Course((first, second), interval, sessions, _join(first, second, rule, text), begin)]
-    near = set(knowledge.tables["dc"]["apart_from_areas"])
-    if (knowledge.is_dc(a.cocktail) or knowledge.is_dc(b.cocktail)) and {a.area, b.area} <= near:
-        return _separate(
-            first,
-            second,
-            "M6",
-            "deoxycholic acid is never given with another injection under the chin or in the neck",
-            start,
-            knowledge,
-        )
     why_not = _same_visit(first, second, case, knowledge)
     if why_not:
         return _separate(first, second, "M4", why_not, start, knowledge)
@@ -234,30 +235,25 @@ def combine(
         text = f"Two areas in one visit, {count} visits; the shorter course ends first."
         return [Course((first, second), shared_window, sessions, _join(first, second, "M4", text), begin)]
     quick, slow = (first, second) if a.interval[1] <= b.interval[1] else (second, first)
-    if 2 * quick.candidate.interval[0] >= slow.candidate.interval[0]:
-        visits = max(quick.sessions, 2 * slow.sessions - 1)
+    joined = _every_second(quick.candidate.interval, slow.candidate.interval)
+    if joined is not None and 2 * slow.sessions - 1 <= quick.sessions:
         sessions = tuple(
             tuple(
                 planned
                 for planned in (first, second)
-                if (planned is quick and number <= quick.sessions)
-                or (planned is slow and number % 2 == 1 and (number + 1) // 2 <= slow.sessions)
+                if planned is quick or (number % 2 == 1 and (number + 1) // 2 <= slow.sessions)
             )
-            for number in range(1, visits + 1)
+            for number in range(1, quick.sessions + 1)
         )
-        sessions = tuple(parts for parts in sessions if parts)
-        if len(sessions) == visits:
-            text = f"Different rhythms: {slow.candidate.concern} joins every second visit."
-            return [
-                Course(
-                    (first, second),
-                    quick.candidate.interval,
-                    sessions,
-                    _join(first, second, "M5", text),
-                    begin,
-                )
-            ]
+        text = f"Different rhythms: {slow.candidate.concern} joins every second visit."
+        return [Course((first, second), joined, sessions, _join(first, second, "M5", text), begin)]
     return _separate(first, second, "M5", "their intervals do not overlap", start, knowledge)
+
+
+def _every_second(quick: tuple[int, int, int], slow: tuple[int, int, int]) -> tuple[int, int, int] | None:
+    """The interval in which two visits in a row lie inside the slower window; None when there is none (M5)."""
+    least, most = max(quick[0], -(-slow[0] // 2)), min(quick[2], slow[2] // 2)
+    return (least, min(max(quick[1], least), most), most) if least <= most else None
 
 
 def _separate(

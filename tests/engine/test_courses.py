@@ -1,12 +1,17 @@
 """Several concerns: shared where the reference allows, else one after the other and never on one day (§8.5)."""
 
+from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from protocols.engine import Knowledge, parse, propose
+from protocols.engine.case import Case
+from protocols.engine.courses import Course, Planned, combine
 from protocols.engine.examples import example_case
+from protocols.engine.proposing import survey
 
 PIGMENT = {"indication": "pigment", "area": "face", "grade": 2, "lesion_cm2": 80}
 THIGHS = {"indication": "cellulite", "area": "thighs", "grade": 2}
@@ -68,3 +73,232 @@ def test_on_darker_skin_pigment_goes_before_deep_needling(knowledge: Knowledge) 
     assert [course["concerns"] for course in courses] == [["pigment/face"], ["wrinkles/face"]]
     assert date.fromisoformat(courses[1]["start_earliest"]) >= last_target(courses[0]) + timedelta(days=28)
     assert len(plan(knowledge, PIGMENT, wrinkles, phototype=2)) == 1
+
+
+# ---- the rules of sharing one by one, on two planned concerns (REFERENCE.md §8.5) ---------------------------
+
+POR = {"indication": "pores", "area": "face", "grade": 3}
+WRI = {"indication": "wrinkles", "area": "face", "grade": 2}
+BRI = {"indication": "brightening", "area": "face", "grade": 2}
+SCALP = {"indication": "alopecia", "area": "scalp", "grade": 2, "hair_pattern": "patterned"}
+HANDS = {"indication": "rejuvenation", "area": "hands", "grade": 2}
+
+
+def two(
+    knowledge: Knowledge, one: dict[str, Any], other: dict[str, Any], **patient: Any
+) -> tuple[Case, Planned, Planned]:
+    """Both concerns as they are planned alone."""
+    found = []
+    for concern in (one, other):
+        case = parse(
+            example_case({"concerns": [concern], "patient": {"bmi": 24} | patient}), knowledge.schema
+        )
+        planned = survey(case, knowledge, case.today).chosen[0].planned
+        assert planned is not None
+        found.append(planned)
+    case = parse(example_case({"concerns": [one, other], "patient": {"bmi": 24} | patient}), knowledge.schema)
+    return case, found[0], found[1]
+
+
+def paced(planned: Planned, interval: tuple[int, int, int], sessions: int) -> Planned:
+    return replace(planned, candidate=replace(planned.candidate, interval=interval), sessions=sessions)
+
+
+def together(
+    case: Case, first: Planned, second: Planned, knowledge: Knowledge, start: date | None = None
+) -> list[Course]:
+    return combine(first, second, start=start or case.today, case=case, knowledge=knowledge)
+
+
+def given(course: Course) -> list[list[str]]:
+    return [[part.candidate.concern for part in parts] for parts in course.sessions]
+
+
+def rule_of(course: Course) -> tuple[str | None, str, str]:
+    step = course.steps[-1]
+    assert (step.step, step.grade) == ("combine", "K")
+    return step.rule, step.source, step.text
+
+
+def test_two_areas_share_visits_in_the_overlap_of_their_windows_and_the_shorter_ends_first(
+    knowledge: Knowledge,
+) -> None:
+    case, face, hands = two(knowledge, BRI, HANDS)
+    (course,) = together(case, paced(face, (7, 10, 21), 5), paced(hands, (9, 14, 20), 3), knowledge)
+    assert course.interval == (9, 14, 20)
+    assert given(course) == [["brightening/face", "rejuvenation/hands"]] * 3 + [["brightening/face"]] * 2
+    assert rule_of(course) == (
+        "M4",
+        "REFERENCE.md §8.5 M4",
+        "Two areas in one visit, 5 visits; the shorter course ends first.",
+    )
+    assert course.steps[-1].because == ("brightening/face", "rejuvenation/hands")
+    assert set(face.steps) | set(hands.steps) <= set(course.steps)
+    # Windows that meet in one day are still shared.
+    (course,) = together(case, paced(face, (7, 7, 14), 4), paced(hands, (14, 14, 28), 4), knowledge)
+    assert course.interval == (14, 14, 14)
+
+
+def test_a_shared_course_begins_when_both_may(knowledge: Knowledge) -> None:
+    case, face, hands = two(knowledge, BRI, HANDS)
+    later = case.today + timedelta(days=10)
+    for free, start, begins in ((later, case.today, later), (case.today, later, later)):
+        for late in (0, 1):
+            pair = [face, hands]
+            pair[late] = replace(pair[late], candidate=replace(pair[late].candidate, free_from=free))
+            (course,) = together(case, *pair, knowledge, start)
+            assert course.start_earliest == begins
+
+
+def test_a_slower_concern_joins_every_second_visit_inside_its_own_window(knowledge: Knowledge) -> None:
+    case, scalp, face = two(knowledge, SCALP, BRI)
+    quick, slow = paced(scalp, (7, 7, 14), 6), paced(face, (15, 20, 21), 3)
+    for pair in ((quick, slow), (slow, quick)):
+        (course,) = together(case, *pair, knowledge)
+        # Twice 8 to 10 days is 16 to 20: inside 15 to 21.
+        assert course.interval == (8, 8, 10)
+        names = [pair[0].candidate.concern, pair[1].candidate.concern]
+        assert given(course) == [names, ["alopecia/scalp"]] * 3
+        assert rule_of(course)[::2] == ("M5", "Different rhythms: brightening/face joins every second visit.")
+    # One more of the slower would come after the quicker has ended, and no rhythm fits a window of 29 days.
+    for other in (paced(face, (15, 20, 21), 4), paced(face, (29, 30, 60), 2)):
+        courses = together(case, quick, other, knowledge)
+        assert [given(course)[0] for course in courses] == [["alopecia/scalp"], ["brightening/face"]]
+        assert all(rule_of(course)[0] == "M5" for course in courses)
+
+
+def test_two_modalities_in_one_area_alternate_with_the_recovery_of_the_deeper(knowledge: Knowledge) -> None:
+    case, brightening, wrinkles = two(knowledge, BRI, WRI)
+    needled = replace(
+        wrinkles, candidate=replace(wrinkles.candidate, modality="microneedling", depth_mm=Decimal("1.0"))
+    )
+    assert brightening.candidate.modality == "syringe"
+    for pair, names in (
+        ((brightening, needled), ["brightening/face", "wrinkles/face"]),
+        ((needled, brightening), ["wrinkles/face", "brightening/face"]),
+    ):
+        (course,) = together(case, *(paced(one, (7, 7, 10), 4) for one in pair), knowledge)
+        assert course.interval == (14, 14, 14)
+        assert given(course) == [[names[0]], [names[1]]] * 3
+        assert rule_of(course)[0] == "M3"
+        assert "6 sessions in all" in rule_of(course)[2]
+        assert "each gets 3" in rule_of(course)[2]
+    (course,) = together(case, paced(brightening, (7, 12, 15), 4), paced(replace(
+        needled, candidate=replace(needled.candidate, modality="syringe")), (9, 10, 30), 4), knowledge)  # fmt: skip
+    assert (rule_of(course)[0], course.interval) == ("M2", (9, 12, 15))
+
+
+def test_severe_concerns_of_one_area_do_not_alternate(knowledge: Knowledge) -> None:
+    case, one, other = two(knowledge, BRI | {"grade": 3}, WRI | {"grade": 3})
+    assert one.candidate.band == other.candidate.band == "severe"
+    courses = together(case, one, other, knowledge)
+    assert len(courses) == 2
+    rule, _source, text = rule_of(courses[0])
+    assert rule == "M2"
+    assert "both are severe" in text
+    assert rule_of(courses[1]) == rule_of(courses[0])
+    milder = replace(other, candidate=replace(other.candidate, band="moderate"))
+    assert len(together(case, one, milder, knowledge)) == 1
+
+
+def test_what_is_too_much_for_one_visit_is_two_courses_with_the_reason(knowledge: Knowledge) -> None:
+    case, face, hands = two(knowledge, BRI, HANDS)
+
+    def with_part(planned: Planned, **changes: Any) -> Planned:
+        parts = (replace(planned.candidate.components[0], agent="vitamin-c", **changes),)
+        return replace(planned, candidate=replace(planned.candidate, components=parts))
+
+    def reason(a: Planned, b: Planned) -> str:
+        courses = together(case, a, b, knowledge)
+        return "" if len(courses) == 1 else rule_of(courses[0])[2]
+
+    limits: dict[str, Any] = {"limit_mg": Decimal(100), "limit_ml": None, "volume_ml": Decimal(1)}
+    half = with_part(face, dose_mg=Decimal(50), **limits)
+    assert reason(half, with_part(hands, dose_mg=Decimal(50), **limits)) == ""
+    assert "above its limit for the day" in reason(half, with_part(hands, dose_mg=Decimal(51), **limits))
+    assert "above its limit for the day" in reason(
+        with_part(face, dose_mg=None, **limits), with_part(hands, dose_mg=Decimal(101), **limits)
+    )
+    volumes: dict[str, Any] = {"limit_mg": None, "limit_ml": Decimal(5), "dose_mg": None}
+    two_ml = with_part(face, volume_ml=Decimal(2), **volumes)
+    assert reason(two_ml, with_part(hands, volume_ml=Decimal(3), **volumes)) == ""
+    assert "above its volume for the day" in reason(
+        two_ml, with_part(hands, volume_ml=Decimal("3.1"), **volumes)
+    )
+    injected = Decimal(knowledge.tables["visit_max_ml"]["value"])
+    full = replace(face, candidate=replace(face.candidate, volume_ml=injected - hands.candidate.volume_ml))
+    assert reason(full, hands) == ""
+    over = replace(
+        full, candidate=replace(full.candidate, volume_ml=full.candidate.volume_ml + Decimal("0.1"))
+    )
+    assert reason(over, hands).endswith("together they would inject more than 20 mL in one visit.")
+
+
+@pytest.mark.parametrize(("phototype", "depth", "alone"), [
+    (4, "0.51", True), (None, "1.0", True), (4, "0.5", False), (3, "1.0", False), (6, "1.5", True),
+])  # fmt: skip
+def test_pigment_goes_before_deeper_needling_from_phototype_four_on(
+    phototype: int | None, depth: str, alone: bool, knowledge: Knowledge
+) -> None:
+    case, pigment, wrinkles = two(knowledge, PIGMENT, WRI, phototype=phototype)
+    needled = replace(
+        wrinkles, candidate=replace(wrinkles.candidate, modality="microneedling", depth_mm=Decimal(depth))
+    )
+    for pair in ((pigment, needled), (needled, pigment)):
+        courses = together(case, *pair, knowledge)
+        rules = {rule_of(course)[0] for course in courses}
+        if alone:
+            assert [given(course)[0] for course in courses] == [["pigment/face"], ["wrinkles/face"]]
+            assert rules == {"M7"}
+            days = courses[0].interval[1] * (len(courses[0].sessions) - 1) + 28
+            assert courses[1].start_earliest == courses[0].start_earliest + timedelta(days=days)
+            assert "on darker skin" in rule_of(courses[1])[2]
+        else:
+            assert len(courses) == 1
+            assert rules == {"M3"}
+
+
+def test_one_after_the_other_keeps_the_longest_of_recovery_and_agents_days(knowledge: Knowledge) -> None:
+    case, one, other = two(knowledge, BRI | {"grade": 3}, WRI | {"grade": 3})
+
+    def gap(a: Planned, b: Planned) -> int:
+        first, second = together(case, a, b, knowledge)
+        last = first.start_earliest + timedelta(days=first.interval[1] * (len(first.sessions) - 1))
+        return (second.start_earliest - last).days
+
+    def made(planned: Planned, modality: str, depth: str, *agents: str) -> Planned:
+        parts = tuple(replace(planned.candidate.components[0], agent=agent) for agent in agents)
+        return replace(planned, candidate=replace(
+            planned.candidate, modality=modality, depth_mm=Decimal(depth), components=parts
+        ))  # fmt: skip
+
+    assert gap(made(one, "syringe", "1.5", "vitamin-c"), made(other, "syringe", "1.5", "ha-ncl")) == 7
+    assert gap(made(one, "syringe", "1.5", "vitamin-c"), made(other, "syringe", "1.5", "pdrn")) == 14
+    assert gap(made(one, "syringe", "1.5", "prp"), made(other, "syringe", "1.5", "vitamin-c")) == 21
+    assert (
+        gap(made(one, "microneedling", "0.75", "vitamin-c"), made(other, "syringe", "1.5", "vitamin-c")) == 14
+    )
+    assert (
+        gap(made(one, "microneedling", "1.5", "vitamin-c"), made(other, "microneedling", "1.0", "vitamin-c"))
+        == 21
+    )
+
+
+def test_the_acid_under_the_chin_is_never_given_with_an_injection_beside_it(knowledge: Knowledge) -> None:
+    case, chin, neck = two(knowledge, CHIN, NECK)
+    assert knowledge.is_dc(chin.candidate.cocktail)
+    for pair in ((chin, neck), (neck, chin)):
+        courses = together(case, *pair, knowledge)
+        assert [rule_of(course)[0] for course in courses] == ["M6", "M6"]
+        assert "deoxycholic acid is never given with another injection" in rule_of(courses[0])[2]
+    # Elsewhere its rhythm of 30 days keeps it apart.
+    case, chin, hands = two(knowledge, CHIN, HANDS)
+    first, second = together(case, chin, hands, knowledge)
+    assert rule_of(first)[0] == "M6"
+    assert "their intervals do not fit together" in rule_of(first)[2]
+    assert (first.own_row, second.own_row) == (True, False)
+    # Also where a clinic's own catalogue gave it the rhythm of the others.
+    usual = replace(chin, candidate=replace(chin.candidate, own_row=False, interval=(7, 14, 21)))
+    case, _chin, neck = two(knowledge, CHIN, NECK)
+    assert len(together(case, usual, neck, knowledge)) == 2
+    assert len(together(case, usual, hands, knowledge)) == 1
