@@ -99,7 +99,10 @@ class Clinic:
 
     def user(self, username: str, full_name: str, role: str) -> User:
         """Somebody who can sign in with PASSWORD."""
-        user = User.objects.create(username=username, password=_hashed(), full_name=full_name, role=role)
+        user = User.objects.create(
+            username=username, password=_hashed(), full_name=full_name, role=role,
+            medical_director=username == "amari",
+        )  # fmt: skip
         self.users[username] = user
         return user
 

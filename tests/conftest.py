@@ -1,5 +1,6 @@
 """Real PostgreSQL and Redis for every test. `bin/test` has them ready; bare pytest starts them itself."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+_NUMBERS = itertools.count()
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -29,10 +31,10 @@ def django_db_modify_db_settings() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_cache() -> Iterator[None]:
-    """Keys of one run never meet another's, and rate limits start empty."""
+    """Keys of one test never meet another's, and rate limits start empty."""
     from django.core.cache import cache
 
-    cache.key_prefix = f"test-{os.getpid()}"
+    cache.key_prefix = f"test-{os.getpid()}-{next(_NUMBERS)}"
     yield
 
 

@@ -20,6 +20,7 @@ class User(AbstractUser):
     last_name = None  # type: ignore[assignment]
     full_name = models.CharField(_("full name"), max_length=120, help_text=_("As patients read it."))
     role = models.CharField(_("role"), max_length=20, choices=Role)
+    medical_director = models.BooleanField(_("medical director"), default=False)
     must_change_password = models.BooleanField(default=False)
 
     REQUIRED_FIELDS = ["full_name", "role"]
@@ -30,7 +31,10 @@ class User(AbstractUser):
             models.CheckConstraint(
                 condition=Q(role__in=["physician", "nurse", "front-desk", "manager", "administrator"]),
                 name="user_role_known",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(medical_director=False) | Q(role="physician"), name="director_is_physician"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -76,7 +76,7 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     Permission.MESSAGE_VIEW: frozenset({P, N, F, M, A}),
     Permission.MESSAGE_SEND: frozenset({F, M, A}),
     Permission.CATALOGUE_VIEW: frozenset({P, N, M, A}),
-    # The manager prepares; that the engine proposes by it is a physician's decision.
+    # The manager prepares; that the engine proposes by it is the medical director's decision.
     Permission.CATALOGUE_EDIT: frozenset({P, M}),
     Permission.CATALOGUE_PUBLISH: frozenset({P}),
     Permission.STOCK_VIEW: frozenset({P, N, M, A}),
@@ -90,11 +90,15 @@ ALLOWED: dict[Permission, frozenset[str]] = {
 }
 
 
+#: Of those whose role may, only the medical director does.
+DIRECTOR_ONLY = frozenset({Permission.CATALOGUE_PUBLISH})
+
+
 def has_permission(user: Any, permission: Permission) -> bool:
     """Whether `user` may do it. Nobody signed in, an inactive account or an unknown role: no."""
     if user is None or not getattr(user, "is_authenticated", False) or not user.is_active:
         return False
-    return user.role in ALLOWED[permission]
+    return user.role in ALLOWED[permission] and (permission not in DIRECTOR_ONLY or user.medical_director)
 
 
 def permissions_of(role: str) -> frozenset[Permission]:

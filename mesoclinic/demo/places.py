@@ -25,6 +25,9 @@ STAFF: tuple[tuple[str, str, str], ...] = (
     ("admin", "Ada Prieto", "administrator"),
 )
 
+#: Publishes the catalogue.
+DIRECTOR = "amari"
+
 #: username -> (location, qualifications, [(weekdays, from, to)])
 PRACTITIONERS: dict[str, tuple[str, tuple[str, ...], tuple[tuple[tuple[int, ...], int, int], ...]]] = {
     "amari": (
@@ -122,7 +125,13 @@ def build(*, today: date) -> Clinic:
     }
     password = make_password(PASSWORD)
     users = {
-        username: User.objects.create(username=username, full_name=name, role=role, password=password)
+        username: User.objects.create(
+            username=username,
+            full_name=name,
+            role=role,
+            password=password,
+            medical_director=username == DIRECTOR,
+        )
         for username, name, role in STAFF
     }
     practitioners: dict[str, Practitioner] = {}

@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -12,11 +11,6 @@ from mesoclinic.accounts.models import User
 from tests.ui.conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.ui.urls")]
-
-
-@pytest.fixture(autouse=True)
-def _no_failures_yet() -> None:
-    cache.clear()
 
 
 def test_a_locked_screen_shows_nothing_and_unlocks_to_the_same_page(amari: Client) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError
 from django.test import Client
 
 from mesoclinic.accounts.models import User
@@ -26,6 +27,20 @@ def test_every_act_has_its_row_and_only_known_roles() -> None:
 def test_only_a_physician_assesses_and_signs_plans() -> None:
     for permission in (Permission.ASSESSMENT_EDIT, Permission.PLAN_EDIT, Permission.PLAN_SIGN):
         assert ALLOWED[permission] == {"physician"}
+
+
+def test_of_the_physicians_only_a_medical_director_publishes_the_catalogue() -> None:
+    director = User(role="physician", medical_director=True)
+    assert has_permission(director, Permission.CATALOGUE_PUBLISH)
+    for user in (User(role="physician"), User(role="manager", medical_director=True)):
+        assert not has_permission(user, Permission.CATALOGUE_PUBLISH)
+        assert has_permission(user, Permission.CATALOGUE_EDIT)
+
+
+@pytest.mark.django_db
+def test_the_database_makes_nobody_but_a_physician_medical_director() -> None:
+    with pytest.raises(IntegrityError, match="director_is_physician"):
+        User.objects.create(username="x", full_name="X", role="nurse", medical_director=True)
 
 
 @pytest.mark.parametrize("role", ["administrator", "manager", "front-desk"])

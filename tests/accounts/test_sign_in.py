@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client
 
 from mesoclinic.accounts import rate_limit
@@ -12,11 +11,6 @@ from mesoclinic.audit.models import AuditEvent
 from tests.ui.conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.ui.urls")]
-
-
-@pytest.fixture(autouse=True)
-def _no_failures_yet() -> None:
-    cache.clear()
 
 
 def sign_in(client: Client, password: str = PASSWORD, username: str = "amari", **more: str) -> Any:

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mesoclinic.accounts.models import User
+from mesoclinic.accounts.permissions import Permission, has_permission
 from mesoclinic.audit.models import AuditEvent
 from patients.models import Patient
 from protocols.actions import MINUTES
@@ -267,6 +268,7 @@ def test_a_new_person_is_audited_and_the_password_is_shown_once(as_: Callable[[s
         ({"role": ""}, "role", "Choose what this person works as"),
         ({"role": "front-desk"}, "qualifications", people.NOT_TREATING),
         ({"qualifications": ["surgery"]}, "qualifications", "Select a valid choice"),
+        ({"role": "nurse", "medical_director": "on"}, "medical_director", people.NO_DIRECTOR),
     ],
 )
 def test_a_faulty_person_is_told_beside_the_field_and_what_was_typed_stays(
@@ -279,6 +281,19 @@ def test_a_faulty_person_is_told_beside_the_field_and_what_was_typed_stays(
     assert f'id="id_{field}_error"' in text(page)
     assert "vega@example.org" in text(page) or "no-address" in text(page)
     assert User.objects.count() == before
+
+
+def test_the_administrator_names_the_medical_director_who_then_publishes(
+    clinic: Clinic, as_: Callable[[str], Client]
+) -> None:
+    keller = clinic.user("keller", "Dr. Jonas Keller", "physician")
+    assert not has_permission(keller, Permission.CATALOGUE_PUBLISH)
+    data = {"full_name": keller.full_name, "email": "", "role": "physician", "medical_director": "on"}
+    assert as_("admin").post(f"/setup/people/{keller.pk}/", data).status_code == 302
+    keller.refresh_from_db()
+    assert has_permission(keller, Permission.CATALOGUE_PUBLISH)
+    assert audited("staff.changed").new["medical_director"] is True
+    assert "Medical director" in as_("admin").get("/setup/people/").content.decode()
 
 
 def test_a_manager_gives_out_no_roles(as_: Callable[[str], Client], clinic: Clinic) -> None:

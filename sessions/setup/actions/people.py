@@ -17,6 +17,7 @@ from sessions.setup.faults import SetupError, ask_about, broken
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 TREATING = frozenset({User.Role.PHYSICIAN, User.Role.NURSE})
 NOT_TREATING = "Only physicians and nurses treat. Choose none, or another role."
+NO_DIRECTOR = "The medical director is a physician. Untick it, or choose another role."
 NAME_TAKEN = "Somebody has this user name already. Choose another one."
 LAST_ADMINISTRATOR = "This is the only administrator. Make somebody else an administrator first."
 
@@ -26,32 +27,37 @@ def one_time_password() -> str:
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(4)) for _ in range(4))
 
 
-def _check(role: str, qualifications: Sequence[str]) -> None:
+def _check(role: str, qualifications: Sequence[str], medical_director: bool) -> None:
     if qualifications and role not in TREATING:
         raise SetupError(NOT_TREATING, "qualifications")
+    if medical_director and role != User.Role.PHYSICIAN:
+        raise SetupError(NO_DIRECTOR, "medical_director")
 
 
 @transaction.atomic
 def add(
-    *, by: User, username: str, full_name: str, email: str, role: str, qualifications: Sequence[str]
-) -> tuple[User, str]:
+    *, by: User, username: str, full_name: str, email: str, role: str, qualifications: Sequence[str],
+    medical_director: bool = False,
+) -> tuple[User, str]:  # fmt: skip
     """Add somebody who signs in. Returns the person and the one-time password, which is kept nowhere."""
-    _check(role, qualifications)
+    _check(role, qualifications, medical_director)
     if User.objects.filter(username__iexact=username).exists():
         raise SetupError(NAME_TAKEN, "username")
     password = one_time_password()
     try:
         with transaction.atomic():
             user = User.objects.create_user(
-                username, email, password, full_name=full_name, role=role, must_change_password=True
-            )
+                username, email, password, full_name=full_name, role=role, medical_director=medical_director,
+                must_change_password=True,
+            )  # fmt: skip
     except IntegrityError as error:
         raise broken(error, {"accounts_user_username": (NAME_TAKEN, "username")}) from error
     if qualifications:
         Practitioner.objects.create(user=user, qualifications=list(qualifications))
     record(
         type="staff.added", target=user, by=by,
-        new={"username": username, "email": email, "role": role, "qualifications": list(qualifications)},
+        new={"username": username, "email": email, "role": role, "qualifications": list(qualifications),
+             "medical_director": medical_director},
     )  # fmt: skip
     return user, password
 
@@ -76,10 +82,10 @@ def _keep_an_administrator(user: User, field: str | None) -> None:
 @transaction.atomic
 def change(
     *, user: User, by: User, full_name: str, email: str, role: str, qualifications: Sequence[str], now: datetime,
-    accepted: str = "",
+    medical_director: bool = False, accepted: str = "",
 ) -> User:  # fmt: skip
     """Change name, e-mail, role and what somebody does. Raises VisitsHit for visits that ask for what is taken away."""
-    _check(role, qualifications)
+    _check(role, qualifications, medical_director)
     locked = _locked(user)
     if role != locked.role:
         if locked.pk == by.pk:
@@ -102,7 +108,11 @@ def change(
             type="staff.qualifications-changed", target=practitioner, by=by,
             old={"qualifications": []}, new={"qualifications": list(qualifications)},
         )  # fmt: skip
-    write(locked, {"full_name": full_name, "email": email, "role": role}, type="staff.changed", by=by)
+    write(
+        locked,
+        {"full_name": full_name, "email": email, "role": role, "medical_director": medical_director},
+        type="staff.changed", by=by,
+    )  # fmt: skip
     return locked
 
 

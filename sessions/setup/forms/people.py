@@ -56,10 +56,20 @@ class PersonForm(SetupForm):
         help_text="Only physicians and nurses. Visits are booked only with people who do what the visit needs.",
     )
 
+    medical_director = forms.BooleanField(
+        label="Medical director",
+        required=False,
+        help_text="Physicians only. Publishes the catalogue that the engine proposes by.",
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.helper = grid_helper(
-            Col("full_name", 6), Col("email", 6), Col("role", 12), Col("qualifications", 12)
+            Col("full_name", 6),
+            Col("email", 6),
+            Col("role", 12),
+            Col("qualifications", 12),
+            Col("medical_director", 12),
         )
 
     def clean_full_name(self) -> str:
@@ -84,6 +94,7 @@ class NewPersonForm(PersonForm):
             Col("email", 4),
             Col("role", 12),
             Col("qualifications", 12),
+            Col("medical_director", 12),
         )
 
     def clean_username(self) -> str:

@@ -73,6 +73,7 @@ def _person_page(
         initial={
             "full_name": user.full_name, "email": user.email, "role": user.role,
             "qualifications": practitioner.qualifications if practitioner else [],
+            "medical_director": user.medical_director,
         }
     )  # fmt: skip
     context: dict[str, Any] = frame(
