@@ -134,6 +134,24 @@ def _options(
             yield Refusal(knowledge.label(modality), (), "No cocktail for this indication and area.")
         for code in codes:
             yield option_for(assessed, modality, code, outcome, case, knowledge, clauses)
+    for code, row in knowledge.cocktails.items():
+        if (
+            row["physician_only"]
+            and assessed.concern.indication in row["indications"]
+            and assessed.concern.area in row["areas"]
+        ):
+            found = option_for(
+                assessed, row["modalities"][0], code, outcome, case, knowledge, clauses, added=True
+            )
+            yield (
+                found
+                if isinstance(found, Refusal)
+                else Refusal(
+                    code,
+                    (),
+                    "Given by the physician's own decision only, as an extra visit: not proposed by itself.",
+                )
+            )
 
 
 def _earliest_first(option: Option, today: date) -> date:
