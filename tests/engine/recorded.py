@@ -7,8 +7,9 @@ version control shows which cases changed, and how.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,26 @@ WISHES: dict[str, dict[str, Any]] = {
     "short": {"modality": "any", "max_downtime_days": 1, "pain": 8},
 }
 
+#: What changes the anaesthetic: wishes and facts, for every concern by its own modality.
+COMFORT: dict[str, dict[str, Any]] = {
+    "declined": {"preferences": {"modality": "any", "anaesthetic": "decline"}},
+    "pain 0": {"preferences": {"modality": "any", "pain": 0}},
+    "pain 10": {"preferences": {"modality": "any", "pain": 10}},
+    "pain 10 needling": {"preferences": {"modality": "microneedling", "pain": 10}},
+    "pain 10, amiodarone": {
+        "patient": {"medications": [{"code": "antiarrhythmic-3", "current": True}]},
+        "preferences": {"modality": "any", "pain": 10},
+    },
+    "pain 10, g6pd": {
+        "patient": {"conditions": [{"code": "g6pd"}]}, "preferences": {"modality": "any", "pain": 10},
+    },
+    "pain 10, 40 kg": {"patient": {"weight_kg": 40}, "preferences": {"modality": "any", "pain": 10}},
+    "pain 10, lidocaine today": {
+        "patient": {"given": [{"agent": "lidocaine", "date": TODAY, "volume_ml": 12}]},
+        "preferences": {"modality": "any", "pain": 10},
+    },
+}  # fmt: skip
+
 
 def _singles() -> Iterator[tuple[str, dict[str, Any]]]:
     for (name, concern), (who, patient), (wish, preferences) in product(
@@ -77,6 +98,12 @@ def _singles() -> Iterator[tuple[str, dict[str, Any]]]:
             f"{name} {who} {wish}",
             example_case({"concerns": [concern], "patient": patient, "preferences": preferences}),
         )
+
+
+def _comforts() -> Iterator[tuple[str, dict[str, Any]]]:
+    for (name, concern), (what, change) in product(CONCERNS.items(), COMFORT.items()):
+        patient = {"bmi": 24, **change.get("patient", {})}
+        yield f"{name} {what}", example_case({"concerns": [concern], **change, "patient": patient})
 
 
 def _pairs() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -106,7 +133,8 @@ def _grades() -> Iterator[tuple[str, dict[str, Any]]]:
 def proposed() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """The cases that are proposed for, in groups."""
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {
-        "single": list(_singles()), "pair": list(_pairs()), "grade": list(_grades()), "rule": [], "worked": [],
+        "single": list(_singles()), "pair": list(_pairs()), "grade": list(_grades()),
+        "comfort": list(_comforts()), "rule": [], "worked": [],
     }  # fmt: skip
     for number, (rule, fires, example) in enumerate(examples(KNOWN.rules)):
         if "mix" not in example and example.get("at") != "session":
@@ -124,6 +152,21 @@ def _day(ago: int) -> str:
     return (date.fromisoformat(TODAY) - timedelta(days=ago)).isoformat()
 
 
+def _scaled(name: str, factor: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    return lambda part: part | ({name: str(Decimal(part[name]) * Decimal(factor))} if part.get(name) else {})
+
+
+#: Plans that a physician signed otherwise than proposed.
+EDITS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "half the volume": _scaled("volume_ml", "0.5"),
+    "a tenth more": _scaled("volume_ml", "1.1"),
+    "twice the volume": _scaled("volume_ml", "2"),
+    "half as deep": _scaled("depth_mm", "0.5"),
+    "twice as deep": _scaled("depth_mm", "2"),
+    "no volume told": lambda part: {key: value for key, value in part.items() if key != "volume_ml"},
+}
+
+
 def under_way() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Courses of each kind at each point, with what can happen to them."""
     lives: dict[str, dict[str, Any]] = {"quiet": {}}
@@ -138,9 +181,12 @@ def under_way() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     }
     lives["needling"] = {"preferences": {"modality": "microneedling"}}
     lives["afraid"] = {"preferences": {"modality": "needle-free", "needle_fear": True}}
-    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {"course": [], "review": [], "late": []}
+    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {
+        "course": [], "review": [], "late": [], "edited": [],
+    }  # fmt: skip
     asked = [("rej-face",), ("pig-face",), ("alo-scalp",), ("cel-thighs",), ("wri-face",), ("fat-chin",),
-             ("por-face", "alo-scalp"), ("rej-face", "rej-neck"), ("fat-chin", "rej-neck"), ("pig-face", "wri-face")]  # fmt: skip
+             ("por-face", "alo-scalp"), ("rej-face", "rej-neck"), ("fat-chin", "rej-neck"), ("pig-face", "wri-face"),
+             ("bri-face", "por-face"), ("rej-face", "bri-face"), ("alo-scalp", "por-face")]  # fmt: skip
     for names in asked:
         case = example_case({
             "concerns": [CONCERNS[name] for name in names], "patient": {"bmi": 24},
@@ -161,6 +207,13 @@ def under_way() -> dict[str, list[tuple[str, dict[str, Any]]]]:
             }  # fmt: skip
 
         title = " + ".join(names)
+        for what, edit in EDITS.items():
+            for done, gap in ((1, days), (total - 1, 50)):
+                data = life(done, gap)
+                for course in data["plan"]["courses"]:
+                    for session in course["sessions"]:
+                        session["parts"] = [edit(dict(part)) for part in session["parts"]]
+                groups["edited"].append((f"{title}: {what}, {done} done", data))
         for what, change in lives.items():
             data = life(min(2, total), days)
             for key in ("patient", "preferences"):
