@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet, prefetch_related_objects
 
 from patients.models import Patient
-from patients.queries import FACT_LISTS
+from patients.queries import FACT_LISTS, with_name
 from protocols.engine.watching import Seen
 from protocols.models import AdverseEvent, Alert, Review, TreatmentPlan
 from protocols.queries import case_of
@@ -134,7 +134,7 @@ def alerts_for(user_id: int | None, *, show: str = "open", text: str = "") -> Qu
         alerts = alerts.filter(plan__signed_by=user_id)
     if text:
         alerts = alerts.filter(
-            Q(plan__patient__family_name__icontains=text) | Q(plan__patient__given_name__icontains=text)
+            Q(plan__patient__in=with_name(text))
             | Q(rule__iexact=text) | Q(message__icontains=text)
         )  # fmt: skip
     return alerts

@@ -19,6 +19,7 @@ from mesoclinic.ui.middleware import typed
 from patients.actions import PatientError
 from patients.actions import asked_none as mark_asked
 from patients.models import Patient
+from patients.queries import with_name
 from patients.shell import banner_for
 from patients.views import fact_lists
 from protocols import actions, queries
@@ -343,9 +344,7 @@ def tasks(request: HttpRequest) -> HttpResponse:
     rows = queries.drafts(None if whose == "all" else _user(request).pk)
     text = request.GET.get("q", "").strip()[:80]
     if text:
-        rows = rows.filter(patient__family_name__icontains=text) | rows.filter(
-            patient__given_name__icontains=text
-        )
+        rows = rows.filter(patient__in=with_name(text))
     page = Paginator(rows, 25).get_page(request.GET.get("page"))
     for draft in page:
         levels = [f["level"] for f in draft.findings]

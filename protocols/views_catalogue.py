@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.ui.middleware import typed
+from patients.queries import with_name
 from protocols import actions_catalogue as actions
 from protocols import catalogue, favourites
 from protocols import queries_catalogue as queries
@@ -152,7 +153,7 @@ def _trial(request: HttpRequest, version: CatalogueVersion) -> dict[str, Any]:
     text = request.GET.get("who", "").strip()[:80]
     named = has_permission(request.user, Permission.PROFILE_VIEW)
     if text and named:
-        rows = rows.filter(plan__patient__family_name__icontains=text) | rows.filter(case__icontains=text)
+        rows = rows.filter(plan__patient__in=with_name(text)) | rows.filter(case__icontains=text)
     return {
         "trial": trial, "named": named, "who": text, "changed_cases": trial.changes.exclude(case="").count(),
         "changed_plans": trial.changes.filter(plan__isnull=False).count(),

@@ -11,6 +11,7 @@ from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, 
 from django.utils import timezone
 
 from patients.models import Patient
+from patients.queries import with_name
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
@@ -297,7 +298,7 @@ def to_book(text: str = "") -> QuerySet[TreatmentPlan]:
         .order_by("signed_at", "pk")
     )
     if text:
-        plans = plans.filter(Q(patient__family_name__icontains=text) | Q(patient__given_name__icontains=text))
+        plans = plans.filter(patient__in=with_name(text))
     return plans
 
 
@@ -311,7 +312,7 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
         .order_by("starts_at", "pk")
     )
     if text:
-        rows = rows.filter(Q(patient__family_name__icontains=text) | Q(patient__given_name__icontains=text))
+        rows = rows.filter(patient__in=with_name(text))
     return rows
 
 
