@@ -155,7 +155,7 @@ def retract_fact(*, fact: ClinicalFact, by: User, now: datetime, reason: str) ->
         reason=reason.strip()[:300],
     )
     kind = next(name for name, (model, _asked) in KINDS.items() if isinstance(fact, model))
-    _tell(fact.patient_id, f"{_named(kind, fact)}: taken back")  # type: ignore[attr-defined]
+    _tell(fact.patient_id, f"{_named(kind, fact)}: taken back")  # type: ignore[attr-defined]  # the abstract fact names no patient to the checker
 
 
 @transaction.atomic

@@ -79,11 +79,11 @@ class AdverseEventForm(forms.ModelForm):
             row["agent"] for part in parts for row in part["components"] if row["agent"] != "saline"
         )
         choice = self.fields
-        choice["event"].choices = [  # type: ignore[attr-defined]
+        choice["event"].choices = [  # type: ignore[attr-defined]  # choice fields, typed as Field
             ("", "Choose"), *((row["code"], row["label"]) for row in known.vocabulary["adverse_events"])
         ]  # fmt: skip
-        choice["area"].choices = [("", "Not in one area"), *((code, known.label(code)) for code in areas)]  # type: ignore[attr-defined]
-        choice["agent"].choices = [("", "Not known"), *((code, known.label(code)) for code in agents)]  # type: ignore[attr-defined]
+        choice["area"].choices = [("", "Not in one area"), *((code, known.label(code)) for code in areas)]  # type: ignore[attr-defined]  # as above
+        choice["agent"].choices = [("", "Not known"), *((code, known.label(code)) for code in agents)]  # type: ignore[attr-defined]  # as above
         self.initial.setdefault("onset", today)
 
     def clean_onset(self) -> date:

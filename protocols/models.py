@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from patients.models import Patient
 from protocols import models_catalogue  # noqa: F401  (the catalogue's tables)
-from protocols.models_watch import Alert, RecheckRequest, WatchMark  # noqa: F401
+from protocols.models_watch import Alert, RecheckRequest, WatchMark  # noqa: F401  (the watch's tables)
 
 
 class Assessment(models.Model):

@@ -30,8 +30,6 @@ def _case_changes(case: WorkedCase, old: Knowledge, new: Knowledge) -> list[Chan
     """What the draft changes for a worked case, and in what it then no longer gets the answer that it must get."""
     try:
         before, after = case.answer(old), case.answer(new)
-    except CaseFaults as error:
-        return _failed(error)
     except Exception as error:
         return _failed(error)
     changes = answer_changes(before, after, new)

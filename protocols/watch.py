@@ -214,7 +214,7 @@ def _keep(rows: Sequence[RecheckRequest], found: dict[int, _Result], now: dateti
             ]  # fmt: skip
             if change.closed:
                 closing |= Q(plan=plan, finding_key__in=change.closed)
-    ended = list(Alert.objects.select_for_update().open().filter(closing).order_by("pk"))  # type: ignore[attr-defined]
+    ended = list(Alert.objects.select_for_update().open().filter(closing).order_by("pk"))  # type: ignore[attr-defined]  # open() is of our own query set
     for alert in ended:
         alert.closed_at, alert.closed_because = now, causes[patient_of[alert.plan_id]]
     Alert.objects.bulk_update(ended, ["closed_at", "closed_because"])

@@ -143,15 +143,12 @@ def _options(
             found = option_for(
                 assessed, row["modalities"][0], code, outcome, case, knowledge, clauses, added=True
             )
-            yield (
-                found
-                if isinstance(found, Refusal)
-                else Refusal(
-                    code,
-                    (),
-                    "Given by the physician's own decision only, as an extra visit: not proposed by itself.",
+            if not isinstance(found, Refusal):
+                text = (
+                    "Given by the physician's own decision only, as an extra visit: not proposed by itself."
                 )
-            )
+                found = Refusal(code, (), text)
+            yield found
 
 
 def _earliest_first(option: Option, today: date) -> date:

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
+from protocols.engine.examples import rules_in
+
 LEVELS = {"info": 0, "warn": 1, "block": 2}
 EXACT = {"depth_mm", "grams", "points", "minutes"}
 TOLERANCE = Decimal("0.05")
@@ -152,21 +154,6 @@ def _courses(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _rules(node: Any) -> set[str]:
-    found: set[str] = set()
-    if isinstance(node, dict):
-        for name, value in node.items():
-            if name == "rule" and isinstance(value, str):
-                found.add(value)
-            elif name == "rules" and isinstance(value, list):
-                found |= set(value)
-            found |= _rules(value)
-    elif isinstance(node, list):
-        for value in node:
-            found |= _rules(value)
-    return found
-
-
 def _findings(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
     faults = []
     findings = answer["findings"]
@@ -207,7 +194,7 @@ def faults_of(expect: dict[str, Any], answer: dict[str, Any]) -> list[str]:
         if got.keys() != want.keys() or any(not want[c] <= got[c] for c in want):
             faults.append(f"declined: {got}, not {want}")
     faults += [
-        f"rule {r} is not mentioned" for r in expect.get("rules_mentioned", []) if r not in _rules(answer)
+        f"rule {r} is not mentioned" for r in expect.get("rules_mentioned", []) if r not in rules_in(answer)
     ]
     faults += [f"{m!r} is not mentioned" for m in expect.get("mentions", []) if m.casefold() not in text]
     faults += _every_session(expect, sessions)

@@ -268,7 +268,7 @@ def window_of(appointment: Appointment) -> tuple[date, date, date] | None:
     day = before.starts_at.astimezone(before.location.zone).date()
     return tuple(
         day + timedelta(days=n) for n in (planned.earliest_days, planned.target_days, planned.latest_days)
-    )  # type: ignore[return-value]
+    )  # type: ignore[return-value]  # three numbers give three days
 
 
 def dates_of(plan: TreatmentPlan, course: int) -> dict[int, Appointment]:

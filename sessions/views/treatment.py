@@ -103,7 +103,7 @@ def _page(
         "page_token": posted if posted.isalnum() and len(posted) == 32 else uuid.uuid4().hex,
     }
     template = "sessions/treatment/page.html"
-    if request.htmx and request.method == "POST":  # type: ignore[attr-defined]
+    if request.htmx and request.method == "POST":  # type: ignore[attr-defined]  # set by the htmx middleware
         template, context["swap"] = "sessions/treatment/page.html#saved", True
     return render(request, template, context, status=status)
 
@@ -119,7 +119,7 @@ def _signed_page(request: HttpRequest, record: TreatmentRecord, *, error: str = 
         "sheet": record.sheets.first(),
     }
     template = "sessions/treatment/signed.html"
-    if request.htmx and error:  # type: ignore[attr-defined]
+    if request.htmx and error:  # type: ignore[attr-defined]  # set by the htmx middleware
         template = "sessions/treatment/signed.html#late"
     return render(request, template, context, status=409 if error else 200)
 

@@ -94,7 +94,7 @@ def _free_of_absence(practitioner: Practitioner, start: datetime, end: datetime,
     other = practitioner.absences.filter(starts_at__lt=end, ends_at__gt=start).exclude(pk=but).first()
     if other is not None:
         zone = queries.zone_of(practitioner) or start.tzinfo
-        words = queries.span_words(other.starts_at, other.ends_at, zone, start.date())  # type: ignore[arg-type]
+        words = queries.span_words(other.starts_at, other.ends_at, zone, start.date())  # type: ignore[arg-type]  # both are time zones
         raise SetupError(f"{practitioner} is already away {words}. Change that absence instead.", "first_day")
 
 

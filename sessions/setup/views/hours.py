@@ -122,7 +122,7 @@ def absences(request: HttpRequest) -> HttpResponse:
     rows = []
     for row in page:
         zone = queries.zone_of(row.practitioner) or timezone.get_current_timezone()
-        words = queries.span_words(row.starts_at, row.ends_at, zone, timezone.localdate())  # type: ignore[arg-type]
+        words = queries.span_words(row.starts_at, row.ends_at, zone, timezone.localdate())  # type: ignore[arg-type]  # both are time zones
         rows.append({"absence": row, "words": words, "now": row.starts_at <= now < row.ends_at})
     context = frame(request, "absences", page=page, rows=rows, q=text, past=past)
     return render(request, "sessions/setup/absences.html", context)
