@@ -152,7 +152,7 @@ class Maker:
     def consultations(self, day: date, indexes: list[int], location: Location) -> None:
         """First visits of a day, at its free times."""
         for index in indexes:
-            visit = Visit(0, 0, 0, 0, 0, 30, "consultation")
+            visit = Visit(0, 0, 0, 0, 0, 30, frozenset({"consultation"}))
             moment = self.at(day, 0, location)
             book = diary(location, day, day, self.people[index])
             lead = self.clinic.practitioners[

@@ -20,9 +20,11 @@ from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
 from sessions.models import Appointment, CourseBooking, Device, Location, Practitioner, Room
-from sessions.queries.booking import LIVE, diary, in_series
+from sessions.queries.booking import in_series, visit_for, visit_of
+from sessions.queries.diary import LIVE, diary
 from sessions.reminders import schedule
-from sessions.scheduling.search import CLEANUP, SETUP, Diary, Slot
+from sessions.scheduling import Diary, Slot, Visit
+from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
 
 #: How far away another session may lie and still matter: the longest interval and recovery of the tables.
 APART = timedelta(days=130)
@@ -40,6 +42,7 @@ _TAKEN = {
     "practitioner_not_double_booked": "The practitioner was taken a moment ago.",
     "room_not_double_booked": "The room was taken a moment ago.",
     "device_not_double_booked": "The device was taken a moment ago.",
+    "preparation_room_not_double_booked": "The place for the cream was taken a moment ago.",
     "patient_not_double_booked": "The patient already has a visit at that time.",
     "planned_session_booked_once": "This session was booked a moment ago.",
 }
@@ -56,14 +59,14 @@ def lock_resources(
     *,
     patients: Iterable[int],
     practitioners: Iterable[int],
-    rooms: Iterable[int],
+    rooms: Iterable[int | None],
     devices: Iterable[int | None],
 ) -> None:
     """Lock the rows that appointments are made of, sorted: everybody waits in the same queue."""
     for model, keys in (
         (Patient, patients),
         (Practitioner, practitioners),
-        (Room, rooms),
+        (Room, (key for key in rooms if key is not None)),
         (Device, (key for key in devices if key is not None)),
     ):
         wanted = sorted(set(keys))
@@ -80,15 +83,21 @@ def _free(slot: Slot, patient: int, leave_out: int | None = None) -> None:
     """The friendly check before the constraint: says which of them is taken."""
     around = (slot.start - SETUP, slot.end + CLEANUP)
     overlap = Q(starts_at__lt=slot.end, ends_at__gt=slot.start)
+    present = Q(starts_at__lt=slot.end, ends_at__gt=slot.comes) | Q(
+        prep_from__lt=slot.end, ends_at__gt=slot.comes
+    )
     occupied = Q(occupied_from__lt=around[1], occupied_until__gt=around[0])
     rows = Appointment.objects.filter(LIVE).exclude(pk=leave_out or 0)
     checks: list[tuple[Q, str]] = [
         (Q(practitioner=slot.practitioner) & overlap, "practitioner_not_double_booked"),
-        (Q(patient=patient) & overlap, "patient_not_double_booked"),
+        (Q(patient=patient) & present, "patient_not_double_booked"),
         (Q(room=slot.room) & occupied, "room_not_double_booked"),
     ]
     if slot.device is not None:
         checks.append((Q(device=slot.device) & occupied, "device_not_double_booked"))
+    if slot.prep_room is not None:
+        acting = Q(prep_room=slot.prep_room, prep_from__lt=slot.start, starts_at__gt=slot.comes)
+        checks.append((acting, "preparation_room_not_double_booked"))
     for condition, name in checks:
         found = rows.filter(condition).select_related("room", "practitioner__user").first()
         if found is not None:
@@ -106,17 +115,22 @@ def _book(location: Location, slots: Sequence[Slot]) -> Diary:
     return diary(location, min(days), max(days))
 
 
-def _works(slot: Slot, book: Diary, capability: str, device_kind: str) -> None:
+def _works(slot: Slot, book: Diary, visit: Visit) -> None:
     """Hours, absences, closures, qualification, room and device: as they are now, not as they were searched."""
     staff = next((person for person in book.staff if person.key == slot.practitioner), None)
     if staff is None or not any(s.start <= slot.start and slot.end <= s.end for s in staff.hours):
         raise BookingError("The practitioner does not work at that time. Choose another one.")
-    if capability not in staff.qualifications:
+    if not visit.needs <= staff.qualifications:
         raise BookingError(f"{staff.name} does not do this treatment.")
-    if capability not in dict(book.rooms).get(slot.room, frozenset()):
+    if slot.room not in book.rooms_for(visit.room_needs):
         raise BookingError("This room is not fitted for the treatment.")
-    if device_kind and dict(book.devices).get(slot.device or 0) != device_kind:
+    if visit.device_kind and dict(book.devices).get(slot.device or 0) != visit.device_kind:
         raise BookingError("The device for this treatment is missing.")
+    if slot.prep != visit.prep:
+        raise BookingError("The time for the cream changed. Search again.")
+    places = book.rooms_for(frozenset({PREPARATION}))
+    if visit.prep and places and slot.prep_room not in places:
+        raise BookingError("There is no place where the cream can act. Search again.")
 
 
 def _create(slot: Slot, patient: Patient, location: Location, by: User, **values: Any) -> Appointment:
@@ -130,6 +144,8 @@ def _create(slot: Slot, patient: Patient, location: Location, by: User, **values
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
+        prep_from=slot.comes if slot.prep else None,
+        prep_room_id=slot.prep_room,
         booked_by=by,
         **values,
     )
@@ -205,7 +221,7 @@ def book_course(
     lock_resources(
         patients=[plan.patient_id],
         practitioners=[slot.practitioner for slot in slots],
-        rooms=[slot.room for slot in slots],
+        rooms=[room for slot in slots for room in (slot.room, slot.prep_room)],
         devices=[slot.device for slot in slots],
     )
     # After the lock: a double click waits here, then finds what the first one made.
@@ -245,7 +261,7 @@ def book_course(
                     raise BookingError("A time lies in the past. Search again.")
                 if slot.end - slot.start != timedelta(minutes=row.duration_min):
                     raise BookingError("The length of a session changed. Search again.")
-                _works(slot, book, row.room_capability, row.device_kind)
+                _works(slot, book, visit_of(row))
                 _free(slot, current.patient_id)
                 made.append(
                     _create(slot, current.patient, location, by, planned_session=row, booking=booking)
@@ -266,15 +282,16 @@ def book_course(
 @transaction.atomic
 def book_single(
     *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
-    capability: str = "consultation", planned: PlannedSession | None = None,
+    needs: Iterable[str] = ("consultation",), planned: PlannedSession | None = None,
 ) -> Appointment:  # fmt: skip
     """Book one visit, such as a consultation. Raises TimeTaken, BookingError."""
     lock_resources(
-        patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room], devices=[slot.device]
-    )
+        patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room, slot.prep_room],
+        devices=[slot.device],
+    )  # fmt: skip
     if slot.start < now:
         raise BookingError("This time is past.")
-    _works(slot, _book(location, [slot]), capability, planned.device_kind if planned else "")
+    _works(slot, _book(location, [slot]), visit_for(planned, slot, needs))
     _free(slot, patient.pk)
     if planned is not None:
         if open_blocks([planned.plan_id]):
@@ -323,7 +340,7 @@ def move(
     lock_resources(
         patients=[appointment.patient_id],
         practitioners=[appointment.practitioner_id, slot.practitioner],
-        rooms=[appointment.room_id, slot.room],
+        rooms=[appointment.room_id, slot.room, appointment.prep_room_id, slot.prep_room],
         devices=[appointment.device_id, slot.device],
     )
     current = _current(appointment, version)
@@ -334,8 +351,7 @@ def move(
     if slot.start < now:
         raise BookingError("This time is past. Choose a later one.")
     planned = current.planned_session
-    capability = planned.room_capability if planned else "consultation"
-    _works(slot, _book(current.location, [slot]), capability, planned.device_kind if planned else "")
+    _works(slot, _book(current.location, [slot]), visit_for(planned, slot))
     _free(slot, current.patient_id, leave_out=current.pk)
     if planned is not None:
         day = slot.start.astimezone(current.location.zone).date()
@@ -345,6 +361,7 @@ def move(
     current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
     current.starts_at, current.ends_at = slot.start, slot.end
     current.occupied_from, current.occupied_until = slot.start - SETUP, slot.end + CLEANUP
+    current.prep_from, current.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
     current.version += 1
     if slot.start != old:
         # A confirmation was for the old time.

@@ -41,7 +41,10 @@ class Location(models.Model):
 
 
 class Room(models.Model):
-    """A room with what can be done in it: `consultation`, `injection`, `needling`."""
+    """A room with what can be done in it: `consultation`, `injection`, `needling`.
+
+    `preparation` stands alone: one chair or couch where an anaesthetic cream acts before the visit.
+    """
 
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="rooms")
     name = models.CharField(_("name"), max_length=40)
@@ -50,7 +53,12 @@ class Room(models.Model):
     class Meta:
         ordering = ["location", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location")
+            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location"),
+            models.CheckConstraint(
+                condition=~Q(capabilities__contains=["preparation"]) | Q(capabilities__len=1),
+                name="preparation_room_serves_nothing_else",
+                violation_error_message=_("A preparation room serves nothing else."),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -23,6 +23,8 @@ from sessions.models import (
     Room,
     WorkingHours,
 )
+from sessions.queries.booking import slot_of, visit_for
+from sessions.scheduling.diary import PREPARATION
 
 type Week = Sequence[tuple[int, time, time]]
 
@@ -79,10 +81,16 @@ def within(visits: QuerySet[Appointment], start: datetime, end: datetime) -> Que
     return visits.filter(starts_at__lt=end, ends_at__gt=start)
 
 
-def needs(visit: Appointment) -> str:
-    """What the visit's room and practitioner must be fit for."""
-    planned = visit.planned_session
-    return planned.room_capability if planned is not None else "consultation"
+def needs(visit: Appointment) -> frozenset[str]:
+    """What the visit's practitioner must be qualified for."""
+    return visit_for(visit.planned_session, slot_of(visit)).needs
+
+
+def room_needs(visit: Appointment, room: Room) -> frozenset[str]:
+    """What that room of the visit must be fitted for: for the treatment, or for the cream before it."""
+    if visit.prep_room_id == room.pk:
+        return frozenset({PREPARATION})
+    return visit_for(visit.planned_session, slot_of(visit)).room_needs
 
 
 # ---- lists -------------------------------------------------------------------------------------------------

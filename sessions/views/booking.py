@@ -37,18 +37,31 @@ from sessions.queries.booking import (
     acts_on,
     diary,
     last_practitioner,
-    options_for,
     physician_of,
     practitioners_at,
+    search_course,
+    slot_of,
+    visit_for,
     visit_of,
     window_of,
 )
 from sessions.queries.calendar import closures, warnings_of
 from sessions.reminders.schedule import address_of, taken_back
-from sessions.scheduling import Preferences, Slot, Visit, Wish, check_move, read_wish
-from sessions.scheduling.search import CourseOption, Diary, find_all_slots
+from sessions.scheduling import (
+    CourseOption,
+    Diary,
+    Obstacle,
+    Preferences,
+    Slot,
+    Visit,
+    Wish,
+    check_move,
+    find_all_slots,
+    read_wish,
+)
 
 SALT = "sessions.slots"
+CONSULTATION = frozenset({"consultation"})
 
 
 def _user(request: HttpRequest) -> User:
@@ -58,9 +71,9 @@ def _user(request: HttpRequest) -> User:
 def pack(slots: tuple[Slot, ...] | list[Slot], **more: Any) -> str:
     """Slots as a signed text for a form: nobody can write a time of their own into it."""
     rows = [
-        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device]
+        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device, s.prep, s.prep_room]
         for s in slots
-    ]
+    ]  # fmt: skip
     return signing.dumps({"slots": rows, **more}, salt=SALT, compress=True)
 
 
@@ -71,8 +84,8 @@ def unpack(text: str) -> dict[str, Any]:
     except signing.BadSignature as error:
         raise Http404("no such options") from error
     data["slots"] = [
-        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0)
-        for v, n, s, e, p, r, d in data["slots"]
+        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0, early, chair)
+        for v, n, s, e, p, r, d, early, chair in data["slots"]
     ]
     return data
 
@@ -257,7 +270,8 @@ def _strip(
 def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data: Any) -> dict[str, Any]:
     location, now = location_of(request), timezone.now()
     text, wish, preferences = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
-    planned, options = options_for(plan, location, preferences, now=now, course=course)
+    found = search_course(plan, location, preferences, now=now, course=course)
+    planned, options = found.planned, found.options
     names = _names(location)
     can = {
         p.pk: str(p)
@@ -269,8 +283,59 @@ def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data
         "options": [_told(option, i, location, plan, names, options[0], preferences.favourite) for i, option in enumerate(options)],
         "strip": _strip(options, planned, location, timezone.localdate()), "key": uuid.uuid4(),
         "practitioners": can, "practitioner": preferences.practitioner, "total": plan.planned_sessions.filter(course=course).count(),
-        "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
+        "obstacle": _obstacle(found.obstacle), "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
     }  # fmt: skip
+
+
+#: What is missing, in words: in a window, and as the one thing that would have to be free.
+LACKING = {
+    "qualification": "nobody here is qualified for it",
+    "hours": "nobody who can do it works then",
+    "practitioner": "everybody who can do it is taken",
+    "room": "no fitting room is free",
+    "device": "the device is taken",
+    "preparation": "no place for the cream is free",
+    "patient": "the patient has other visits, or too near ones",
+    "wish": "the patient can't come",
+    "opening": "nobody is there early enough to put the cream on",
+    "past": "the window is over",
+}
+RELIEF = {
+    "days": "Without the days the patient excluded, the course fits.",
+    "person": "With any practitioner, the course fits.",
+    "practitioner": "One practitioner more on {day} would be enough.",
+    "room": "One room more on {day} would be enough.",
+    "device": "One device more on {day} would be enough.",
+    "preparation": "One more place for the cream on {day} would be enough.",
+    "patient": "Moving the patient's other visit of {day} would be enough.",
+}
+
+
+def _obstacle(found: Obstacle | None) -> dict[str, Any] | None:
+    """Why no course fits, in the words of the front desk."""
+    if found is None:
+        return None
+    today = timezone.localdate()
+    helps = []
+    for relief in found.reliefs:
+        day = formatting.day(relief.day, today) if relief.day else ""
+        if relief.kind == "later":
+            days = f"{relief.days} day{'s' if relief.days != 1 else ''}"
+            helps.append(
+                f"Session {found.number} on {day}, {days} past its window, would fit: ask the physician."
+            )
+        else:
+            helps.append(RELIEF[relief.kind].format(day=day))
+    lacking = [LACKING[kind] for kind in found.lacking] or [
+        "people, rooms and devices are never free together"
+    ]
+    return {
+        "number": found.number,
+        "first": found.first,
+        "last": found.last,
+        "lacking": lacking,
+        "helps": helps,
+    }
 
 
 def _weekdays(days: frozenset[int]) -> str:
@@ -461,7 +526,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     if key is None:
         return _who_is_coming(request)
     patient = get_object_or_404(Patient, pk=key)
-    able = practitioners_at(location, "consultation")
+    able = practitioners_at(location, CONSULTATION)
     posted = request.method == "POST"
     wanted = (request.POST if posted else request.GET).copy()
     if not posted:
@@ -481,7 +546,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     days: list[dict[str, Any]] = []
     if form.is_valid():
         first = form.cleaned_data["day"]
-        visit = Visit(0, 0, 0, 0, 0, form.cleaned_data["minutes"], "consultation")
+        visit = Visit(0, 0, 0, 0, 0, form.cleaned_data["minutes"], CONSULTATION)
         book = diary(location, first, first + timedelta(days=6), patient)
         days = slots_by_day(
             visit, book, first, 7, _names(location), practitioner=form.cleaned_data["practitioner"],
@@ -616,10 +681,7 @@ def _move(request: HttpRequest, found: Appointment) -> HttpResponse | str:
     data = unpack(str(request.POST["slot"]))
     if data.get("appointment") != found.pk:
         raise Http404("times of another visit")
-    before = Slot(
-        found.planned_session_id or 0, 0, found.starts_at, found.ends_at, found.practitioner_id, found.room_id,
-        found.device_id, 0,
-    )  # fmt: skip
+    before = slot_of(found)
     try:
         moved = actions.move(
             appointment=found, slot=data["slots"][0], by=_user(request), now=timezone.now(),
@@ -659,14 +721,8 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     day = _day(request.GET.get("day")) or found.starts_at.astimezone(location.zone).date()
     day = max(day, timezone.localdate())
     planned = found.planned_session
-    visit = (
-        visit_of(planned)
-        if planned
-        else Visit(
-            0, 0, 0, 0, 0, int((found.ends_at - found.starts_at).total_seconds() // 60), "consultation"
-        )
-    )
-    able = practitioners_at(location, visit.capability)
+    visit = visit_for(planned, slot_of(found))
+    able = practitioners_at(location, visit.needs)
     # The present one unless somebody says "any": an empty choice is a choice.
     text = request.GET.get("practitioner")
     practitioner = found.practitioner_id if text is None else row_id(text)

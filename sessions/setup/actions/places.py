@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
@@ -88,8 +89,8 @@ def change_room(
     _taken(Room.objects.filter(location=locked.location_id).exclude(pk=locked.pk), name, ROOM_TAKEN)
     lost = set(locked.capabilities) - set(capabilities)
     if lost:
-        visits = queries.coming(now).filter(room=locked)
-        ask_about([visit for visit in visits if queries.needs(visit) in lost], accepted)
+        visits = queries.coming(now).filter(Q(room=locked) | Q(prep_room=locked))
+        ask_about([visit for visit in visits if queries.room_needs(visit, locked) & lost], accepted)
     try:
         with transaction.atomic():
             change(locked, {"name": name, "capabilities": list(capabilities)}, type="room.changed", by=by)
