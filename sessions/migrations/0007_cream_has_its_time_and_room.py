@@ -1,14 +1,16 @@
 """The anaesthetic cream has its time and its room; a visit ends within a day."""
 
 import datetime
+
 import django.contrib.postgres.constraints
 import django.contrib.postgres.fields.ranges
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.comparison
-import sessions.models.appointments
 from django.conf import settings
 from django.db import migrations, models
+
+import sessions.models.appointments
 
 
 class Migration(migrations.Migration):

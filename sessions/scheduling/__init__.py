@@ -12,6 +12,7 @@ from sessions.scheduling.diary import (
     Stretches,
     Visit,
 )
+from sessions.scheduling.flow import Reflow, reflow
 from sessions.scheduling.hours import Span, expand_hours, free_spans
 from sessions.scheduling.moves import Deviation, check_move
 from sessions.scheduling.obstacles import Obstacle, Relief, why_not
@@ -28,6 +29,7 @@ __all__ = [
     "Diary",
     "Obstacle",
     "Preferences",
+    "Reflow",
     "Relief",
     "Slot",
     "Span",
@@ -41,5 +43,6 @@ __all__ = [
     "find_course",
     "free_spans",
     "read_wish",
+    "reflow",
     "why_not",
 ]  # fmt: skip

@@ -60,9 +60,12 @@ def _quarters(day: date, zone: ZoneInfo) -> tuple[list[int], list[bool]]:
 
 
 class Grid:
-    """Cells of the local days `first` to `first + days - 1`, in the part of the day in which anybody works."""
+    """Cells of the local days `first` to `first + days - 1`, in the part of the day in which anybody works.
 
-    def __init__(self, diary: Diary, first: date, days: int) -> None:
+    `pins` are starts (minutes) of visits that stand: the cell of their quarter hour is exactly there.
+    """
+
+    def __init__(self, diary: Diary, first: date, days: int, pins: Sequence[int] = ()) -> None:
         self.first, self.days = first, days
         midnights = [
             int(datetime.combine(first + timedelta(days=n), time(), tzinfo=diary.zone).timestamp() // 60)
@@ -74,7 +77,18 @@ class Grid:
         changes = [n for n in range(days) if midnights[n + 1] - midnights[n] != 24 * 60]
         for number in changes:
             table[number], sayable[number] = _quarters(first + timedelta(days=number), diary.zone)
+        own = {
+            pin: divmod(int(np.searchsorted(table.ravel(), pin, "right")) - 1, QUARTERS)
+            for pin in pins
+            if midnights[0] <= pin < midnights[-1]
+        }
         low, high = self._working(diary, starts, spare=60 if changes else 0)
+        pinned = [quarter for _day, quarter in own.values()]
+        low, high = min([low, *pinned]), max([high, *(quarter + 1 for quarter in pinned)])
+        for pin, cell in own.items():
+            table[cell] = pin
+        #: The (day, quarter) of each pin, quarters counted from the first of the grid.
+        self.pinned = {pin: (day, quarter - low) for pin, (day, quarter) in own.items()}
         self.quarters = np.arange(low, high)
         #: The instant of each cell, and whether it is a time of its own on the wall clock.
         self.at: Minutes = np.ascontiguousarray(table[:, low:high])

@@ -12,10 +12,11 @@ a visit that is not with the physician of the plan     `STRANGER`
 another weekday than the visit before                  `WEEKDAY`
 another time of day than the visit before              `TIME`
 a hole of less than 30 minutes left before or after    `FRAGMENT`
+a visit that stands and would have to move             `MOVE`
 =====================================================  ==========
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -41,6 +42,8 @@ from sessions.scheduling.grid import Grid, Places
 from sessions.scheduling.hours import Span
 
 DAY, UNWISHED, PRACTITIONER, WEEKDAY, TIME, FRAGMENT, STRANGER = 10, 40, 60, 6, 4, 2, 1
+#: More than any other price: as few visits move as can be.
+MOVE = 20_000
 #: A later option starts at least this many days after the others.
 APART = 7
 #: No course: more than any course costs, and small enough to be added up.
@@ -91,12 +94,19 @@ class Course:
 
     def __init__(
         self, visits: Sequence[Visit], diary: Diary, wish: Preferences, people: Sequence[Staff],
-        *, start: date, now: datetime, base: date,
+        *, start: date, now: datetime, base: date, standing: Mapping[int, Slot] | None = None,
     ) -> None:  # fmt: skip
         self.visits, self.diary, self.wish, self.people = visits, diary, wish, people
         self.base, self.base_day, self.now = (base - start).days, base, now
         days = self.base + sum(visit.latest for visit in visits) + 1
-        self.grid = Grid(diary, start, max(days, 0))
+        #: Where visits (by number in the course) stand and may stay.
+        self.standing = {
+            index: standing[visit.key]
+            for index, visit in enumerate(visits)
+            if standing is not None and visit.key in standing
+        }
+        pins = [minutes_of(slot.start) for slot in self.standing.values()]
+        self.grid = Grid(diary, start, max(days, 0), pins)
         self.ranges: list[_Range] = []
         low = high = self.base
         for visit in visits:
@@ -123,6 +133,17 @@ class Course:
             found[shape] = cost
         return found
 
+    def _cell(self, index: int) -> tuple[int, int, int] | None:
+        """(person, day, quarter) where a visit stands; None outside the days of the search."""
+        slot = self.standing[index]
+        day, quarter = self.grid.pinned.get(minutes_of(slot.start), (-1, 0))
+        if day < 0:
+            return None
+        for person, staff in enumerate(self.people):
+            if staff.key == slot.practitioner:
+                return person, day, quarter
+        return None
+
     def _steps(self, visit: Visit) -> Iterator[tuple[int, int]]:
         """(days after the visit before, what that costs)."""
         for gap in range(visit.earliest, visit.latest + 1):
@@ -135,6 +156,12 @@ class Course:
         for index in range(len(self.visits) - 1, -1, -1):
             span, visit = self.ranges[index], self.visits[index]
             cost = self.own[visit.shape][:, span.first : span.last]
+            if index in self.standing:
+                cost = cost + np.int32(MOVE)
+                stays = self._cell(index)
+                if stays is not None and span.first <= stays[1] < span.last:
+                    # A visit that stands may stay: it is booked, whatever the hours say by now.
+                    cost[stays[0], stays[1] - span.first, stays[2]] = 0
             if found:
                 after = found[-1]
                 # The best with the same or another time of day, then with the same or another practitioner.
@@ -213,6 +240,9 @@ class Course:
                 for keys in found
             ]
         for index, ((who, day, quarter), visit) in enumerate(zip(cells, self.visits, strict=True)):
+            if index in self.standing and self._cell(index) == (who, day, quarter):
+                yield self.standing[index]
+                continue
             start = moment_of(self.grid.at[day, quarter])
             room = fitting["room"][index]
             assert room is not None
