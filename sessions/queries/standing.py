@@ -1,16 +1,18 @@
 """Reads of an act of booking, after its locks: narrow, a fixed number of queries, whatever else the diary holds."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import BigIntegerField, F, Q, Value
 
+from mesoclinic.accounts.models import User
 from patients.models import Patient
+from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Absence, Appointment, Closure, Device, Location, Practitioner, Room, WorkingHours
 from sessions.scheduling import Slot, Span, expand_hours, free_spans
 from sessions.scheduling.search import CLEANUP, SETUP
@@ -74,40 +76,57 @@ class Working:
     hours: tuple[Span, ...]
 
 
+#: Hours with their people, then absences and closures that touch the stretch. Raw, as the others here: an act of booking
+#: runs under locks, and the ORM takes longer to write this than PostgreSQL to answer it.
+_WORKING = f"""
+SELECT practitioner.id, person.full_name, practitioner.qualifications::text[], hours.weekday, hours.starts, hours.ends,
+  NULL::timestamptz, NULL::timestamptz
+FROM {WorkingHours._meta.db_table} hours
+JOIN {Practitioner._meta.db_table} practitioner ON practitioner.id = hours.practitioner_id
+JOIN {User._meta.db_table} person ON person.id = practitioner.user_id
+WHERE hours.location_id = %(location)s AND practitioner.id = ANY(%(people)s) AND person.is_active
+UNION ALL
+SELECT practitioner_id, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Absence._meta.db_table}
+WHERE practitioner_id = ANY(%(people)s) AND starts_at < %(last)s AND ends_at > %(first)s
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Closure._meta.db_table}
+WHERE location_id = %(location)s AND starts_at < %(last)s AND ends_at > %(first)s
+"""  # noqa: S608  # table names of models
+
+
 def working(location: Location, practitioners: Iterable[int], days: Iterable[date]) -> dict[int, Working]:
-    """Hours of active people at a location on some days, less absences and closures. Two queries."""
-    wanted = sorted(set(days))
-    rows: dict[int, list[tuple[int, time, time]]] = defaultdict(list)
-    about: dict[int, tuple[str, list[str]]] = {}
-    for key, name, able, *hours in WorkingHours.objects.filter(
-        location=location, practitioner__in=set(practitioners), practitioner__user__is_active=True,
-    ).order_by().values_list(
-        "practitioner", "practitioner__user__full_name", "practitioner__qualifications", "weekday", "starts", "ends"
-    ):  # fmt: skip
-        about[key] = name, able
-        rows[key].append(tuple(hours))  # type: ignore[arg-type]  # weekday, from, to
-    spans = {
-        key: [s for day in wanted for s in expand_hours(rows[key], location.zone, day, day)] for key in about
-    }
-    away = _away(location, about, [span for found in spans.values() for span in found])
+    """Hours of active people at a location on some days, less absences and closures. One query."""
+    wanted, zone = sorted(set(days)), location.zone
+    hours: dict[int, list[tuple[int, time, time]]] = defaultdict(list)
+    about: dict[int, tuple[str, frozenset[str]]] = {}
+    away: dict[int | None, list[Span]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WORKING,
+            {
+                "location": location.pk, "people": sorted(set(practitioners)),
+                "first": datetime.combine(wanted[0], time(), tzinfo=zone),
+                "last": datetime.combine(wanted[-1] + timedelta(days=1), time(), tzinfo=zone),
+            },
+        )  # fmt: skip
+        for key, name, able, weekday, starts, ends, gone_from, gone_until in cursor.fetchall():
+            if gone_from is not None:
+                away[key].append(Span(gone_from, gone_until))
+            else:
+                about[key] = name, frozenset(able)
+                hours[key].append((weekday, starts, ends))
     return {
-        key: Working(name, frozenset(able), tuple(free_spans(spans[key], [*away[key], *away[None]])))
+        key: Working(
+            name, able,
+            tuple(
+                free_spans(
+                    [span for day in wanted for span in expand_hours(hours[key], zone, day, day)],
+                    [*away[key], *away[None]],
+                )
+            ),
+        )
         for key, (name, able) in about.items()
-    }
-
-
-def _away(location: Location, people: Iterable[int], spans: Sequence[Span]) -> dict[int | None, list[Span]]:
-    """Absences by practitioner, and closures under None, that touch the stretch of these spans. One query."""
-    found: dict[int | None, list[Span]] = defaultdict(list)
-    if spans:
-        near = Q(starts_at__lt=max(span.end for span in spans), ends_at__gt=min(span.start for span in spans))
-        closed = Closure.objects.filter(near, location=location).order_by()
-        gone = Absence.objects.filter(near, practitioner__in=list(people)).order_by()
-        for key, start, end in gone.values_list(F("practitioner_id"), "starts_at", "ends_at").union(
-            closed.values_list(Value(None, output_field=BigIntegerField()), "starts_at", "ends_at"), all=True
-        ):
-            found[key].append(Span(start, end))
-    return found
+    }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +196,27 @@ class StandingSession:
     day: date
 
 
+_NEAR = f"""
+SELECT session.id, COALESCE(plan.root_id, plan.id), session.course, session.number, session.earliest_days,
+  session.content->'parts', a.starts_at, place.time_zone
+FROM {Appointment._meta.db_table} a
+JOIN {PlannedSession._meta.db_table} session ON session.id = a.planned_session_id
+JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
+JOIN {Location._meta.db_table} place ON place.id = a.location_id
+WHERE a.patient_id = %s AND a.starts_at >= %s AND a.starts_at < %s AND NOT (a.status IN ('no-show', 'cancelled'))
+  AND a.id <> ALL(%s)
+"""  # noqa: S608  # table names of models
+
+
 def standing_sessions(
     patient: int, first: datetime, last: datetime, leave_out: Iterable[int] = ()
 ) -> list[StandingSession]:
     """The patient's treatments between two instants, of every course and plan. One query."""
-    live = ~Q(status__in=Appointment.FREED)
-    rows = Appointment.objects.filter(
-        live, patient=patient, planned_session__isnull=False, starts_at__gte=first, starts_at__lt=last
-    ).exclude(pk__in=list(leave_out))
-    return [
-        StandingSession(session, root or plan, course, number, earliest, content["parts"], at.astimezone(ZoneInfo(zone)).date())
-        for session, plan, root, course, number, earliest, content, at, zone in rows.order_by().values_list(
-            "planned_session", "planned_session__plan", "planned_session__plan__root", "planned_session__course",
-            "planned_session__number", "planned_session__earliest_days", "planned_session__content", "starts_at",
-            "location__time_zone",
-        )
-    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_NEAR, [patient, first, last, list(leave_out) or [0]])
+        return [
+            StandingSession(
+                key, series, course, number, days, json.loads(parts), at.astimezone(ZoneInfo(zone)).date()
+            )
+            for key, series, course, number, days, parts, at, zone in cursor.fetchall()
+        ]

@@ -21,7 +21,7 @@ from sessions.models import Appointment, CourseBooking, Location
 from sessions.scheduling.search import CLEANUP, SETUP
 from tests.benchmarks.world import NOW, World, own_database, url_of, visits_of
 
-ROUNDS, COURSES = 6, 80
+ROUNDS, COURSES = 6, 64
 
 _COLUMNS = (
     "patient_id", "kind", "planned_session_id", "booking_id", "location_id", "practitioner_id", "room_id", "device_id",
