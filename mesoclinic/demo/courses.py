@@ -16,7 +16,7 @@ from sessions.models import Appointment, Location, Message
 from sessions.queries.booking import diary, options_for
 from sessions.queries.treatment import questions_for, usable_lots
 from sessions.scheduling import Preferences, find_all_slots
-from sessions.scheduling.search import Visit
+from sessions.scheduling.diary import Visit
 
 #: (indication, area, scale, items, details)
 WOMEN: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
