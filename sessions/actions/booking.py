@@ -19,8 +19,18 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
-from sessions.models import Appointment, CourseBooking, Device, Location, Practitioner, Room
+from sessions.models import (
+    Appointment,
+    AppointmentType,
+    CourseBooking,
+    Device,
+    Location,
+    Needs,
+    Practitioner,
+    Room,
+)
 from sessions.queries.booking import LIVE, diary, in_series
+from sessions.queries.types import for_needs
 from sessions.reminders import schedule
 from sessions.scheduling.search import CLEANUP, SETUP, Diary, Slot
 
@@ -266,15 +276,22 @@ def book_course(
 @transaction.atomic
 def book_single(
     *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
-    capability: str = "consultation", planned: PlannedSession | None = None,
+    capability: str = "consultation", planned: PlannedSession | None = None, type: AppointmentType | None = None,
 ) -> Appointment:  # fmt: skip
-    """Book one visit, such as a consultation. Raises TimeTaken, BookingError."""
+    """Book one visit, such as a consultation; what a `type` asks for counts. Raises TimeTaken, BookingError."""
+    if type is not None and not type.active:
+        raise BookingError(f"{type} is no longer offered. Choose another type of visit.")
+    needs = (
+        type.needs
+        if type is not None
+        else Needs(capability, capability, planned.device_kind if planned else "")
+    )
     lock_resources(
         patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room], devices=[slot.device]
     )
     if slot.start < now:
         raise BookingError("This time is past.")
-    _works(slot, _book(location, [slot]), capability, planned.device_kind if planned else "")
+    _works(slot, for_needs(_book(location, [slot]), needs), needs.capability, needs.device_kind)
     _free(slot, patient.pk)
     if planned is not None:
         if open_blocks([planned.plan_id]):
@@ -282,7 +299,10 @@ def book_single(
         _check_apart([(planned, slot.start.astimezone(location.zone).date())], patient.pk)
     try:
         with transaction.atomic():
-            made = _create(slot, patient, location, by, kind=kind, note=note, planned_session=planned)
+            made = _create(
+                slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
+                planned_session=planned, type=type,
+            )  # fmt: skip
     except IntegrityError as error:
         raise _taken(error) from error
     made.refresh_from_db(fields=["booked_at"])
@@ -297,7 +317,7 @@ def book_single(
 def _current(appointment: Appointment, version: int | None) -> Appointment:
     current = (
         Appointment.objects.select_for_update(of=("self",))
-        .select_related("patient", "location", "planned_session")
+        .select_related("patient", "location", "planned_session", "type")
         .get(pk=appointment.pk)
     )
     if version is not None and current.version != version:
@@ -333,9 +353,8 @@ def move(
         raise BookingError("Only a coming visit can be moved.")
     if slot.start < now:
         raise BookingError("This time is past. Choose a later one.")
-    planned = current.planned_session
-    capability = planned.room_capability if planned else "consultation"
-    _works(slot, _book(current.location, [slot]), capability, planned.device_kind if planned else "")
+    planned, needs = current.planned_session, current.needs
+    _works(slot, for_needs(_book(current.location, [slot]), needs), needs.capability, needs.device_kind)
     _free(slot, current.patient_id, leave_out=current.pk)
     if planned is not None:
         day = slot.start.astimezone(current.location.zone).date()

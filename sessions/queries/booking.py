@@ -308,7 +308,7 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
         Appointment.objects.filter(
             status__in=[Appointment.Status.REQUESTED, Appointment.Status.BOOKED], starts_at__gte=now
         )
-        .select_related("patient", "location", "practitioner__user", "room", "planned_session")
+        .select_related("patient", "location", "practitioner__user", "room", "type", "planned_session")
         .order_by("starts_at", "pk")
     )
     if text:
