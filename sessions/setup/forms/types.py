@@ -6,6 +6,7 @@ from django import forms
 
 from mesoclinic.ui.forms import Col, PickWidget, UnitInput, grid_helper
 from sessions.models import AppointmentType
+from sessions.models.types import LONGEST_MIN, SHORTEST_MIN
 from sessions.setup.actions.types import LENGTH
 from sessions.setup.codes import DEVICE_KINDS, QUALIFICATIONS, ROOM_USES
 from sessions.setup.forms.people import SetupForm, one_line
@@ -20,9 +21,9 @@ class TypeForm(SetupForm):
 
     name = forms.CharField(label="Name", max_length=40, help_text="As the front desk reads it when booking.")
     minutes = forms.IntegerField(
-        label="Usual length", widget=UnitInput("min", whole=True),
+        label="Usual length", widget=UnitInput("min", whole=True), min_value=SHORTEST_MIN, max_value=LONGEST_MIN,
         help_text="Another length can be chosen when booking.",
-        error_messages={"invalid": LENGTH},
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), LENGTH),
     )  # fmt: skip
     kind = forms.ChoiceField(
         label="Counts as", choices=AppointmentType.Kind.choices, widget=PickWidget, initial="consultation",
