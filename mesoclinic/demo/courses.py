@@ -164,10 +164,11 @@ class Maker:
             if not free:
                 return
             slot = free[(index * 5) % len(free)]
+            kind = ("consultation", "consultation", "review")[index % 3]
             booking.book_single(
                 patient=self.people[index], location=location, slot=slot,
-                kind=("consultation", "consultation", "review")[index % 3], by=self.clinic.users["marta"],
-                now=moment - timedelta(days=6), note="First visit" if index % 3 else "",
+                kind=kind, type=self.clinic.types[kind], by=self.clinic.users["marta"], now=moment - timedelta(days=6),
+                note="First visit" if index % 3 else "",
             )  # fmt: skip
 
     # ---- the past ------------------------------------------------------------------------------------------

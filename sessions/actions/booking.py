@@ -19,8 +19,9 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
-from sessions.models import Appointment, CourseBooking, Location
-from sessions.queries.booking import in_series, visit_for, visit_of
+from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs
+from sessions.models.types import CONSULTATION
+from sessions.queries.booking import in_series, visit_of
 from sessions.queries.diary import LIVE
 from sessions.queries.standing import (
     Locked,
@@ -30,6 +31,7 @@ from sessions.queries.standing import (
     standing_sessions,
     working,
 )
+from sessions.queries.types import visit_for
 from sessions.reminders import schedule
 from sessions.scheduling import Slot, Visit
 from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
@@ -282,23 +284,30 @@ def _before(first: PlannedSession, near: Sequence[StandingSession]) -> date | No
 @transaction.atomic
 def book_single(
     *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
-    needs: Iterable[str] = ("consultation",), planned: PlannedSession | None = None,
+    needs: Needs = CONSULTATION, planned: PlannedSession | None = None, type: AppointmentType | None = None,
 ) -> Appointment:  # fmt: skip
-    """Book one visit, such as a consultation. Raises TimeTaken, BookingError."""
+    """Book one visit, such as a consultation; what a `type` asks for counts. Raises TimeTaken, BookingError."""
+    if type is not None and not type.active:
+        raise BookingError(f"{type} is no longer offered. Choose another type of visit.")
     held = lock_resources(
         patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room, slot.prep_room],
         devices=[slot.device],
     )  # fmt: skip
     if slot.start < now:
         raise BookingError("This time is past.")
-    _works([(slot, visit_for(planned, slot, needs))], location, held)
+    asked = type.needs if type is not None else needs
+    visit = visit_of(planned) if planned is not None else visit_for(asked, slot.minutes)
+    _works([(slot, visit)], location, held)
     _free([slot], patient.pk)
     if planned is not None:
         if open_blocks([planned.plan_id]):
             raise BookingError(f"{ON_HOLD}.")
         day = _day(slot, location)
         _check_apart([(planned, day)], _near(patient.pk, [day]))
-    made = _appointment(slot, patient, location, by, kind=kind, note=note, planned_session=planned)
+    made = _appointment(
+        slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
+        planned_session=planned, type=type,
+    )  # fmt: skip
     try:
         with transaction.atomic():
             made.save(force_insert=True)
@@ -315,7 +324,7 @@ def book_single(
 def _current(appointment: Appointment, version: int | None) -> Appointment:
     current = (
         Appointment.objects.select_for_update(of=("self",))
-        .select_related("patient", "location", "planned_session")
+        .select_related("patient", "location", "planned_session", "type")
         .get(pk=appointment.pk)
     )
     if version is not None and current.version != version:
@@ -352,7 +361,8 @@ def move(
     if slot.start < now:
         raise BookingError("This time is past. Choose a later one.")
     planned = current.planned_session
-    _works([(slot, visit_for(planned, slot))], current.location, held)
+    visit = visit_of(planned) if planned is not None else visit_for(current.needs, slot.minutes)
+    _works([(slot, visit)], current.location, held)
     _free([slot], current.patient_id, leave_out=current.pk)
     if planned is not None:
         day = _day(slot, current.location)

@@ -6,6 +6,7 @@ from sessions.models.places import (
     Absence,
     Closure,
     Device,
+    HolidayYear,
     Location,
     Practitioner,
     Room,
@@ -13,19 +14,23 @@ from sessions.models.places import (
 )
 from sessions.models.records import DayDecision, MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
 from sessions.models.stock import Lot, Product
+from sessions.models.types import AppointmentType, Needs
 
 __all__ = [
     "Absence",
     "Appointment",
+    "AppointmentType",
     "Closure",
     "CourseBooking",
     "DayDecision",
     "Device",
+    "HolidayYear",
     "Location",
     "Lot",
     "Message",
     "MessageAttempt",
     "MixedComponent",
+    "Needs",
     "Practitioner",
     "Product",
     "Room",

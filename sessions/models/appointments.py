@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from patients.models import Patient
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models.places import Device, Location, Practitioner, Room
+from sessions.models.types import CONSULTATION, AppointmentType, Needs
+from sessions.scheduling.diary import fittings_for
 
 
 class TsTzRange(Func):
@@ -76,6 +78,10 @@ class Appointment(models.Model):
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="appointments")
     kind = models.CharField(max_length=15, choices=Kind, default=Kind.SESSION)
+    type = models.ForeignKey(
+        AppointmentType, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments",
+        help_text=_("What a single visit was booked as; its class stays in `kind`."),
+    )  # fmt: skip
     planned_session = models.ForeignKey(
         PlannedSession, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments"
     )
@@ -191,3 +197,17 @@ class Appointment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.starts_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def what(self) -> str:
+        """What it was booked as, in the clinic's words."""
+        return self.type.name if self.type is not None else str(self.get_kind_display())
+
+    @property
+    def needs(self) -> Needs:
+        """What the visit asks of its practitioner, room and device: by its plan, else by its type."""
+        planned = self.planned_session
+        if planned is not None:
+            able = frozenset(planned.needs)
+            return Needs(able, fittings_for(able), planned.device_kind)
+        return self.type.needs if self.type is not None else CONSULTATION

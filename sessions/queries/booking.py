@@ -51,14 +51,6 @@ def visit_of(planned: PlannedSession) -> Visit:
     )  # fmt: skip
 
 
-def visit_for(planned: PlannedSession | None, slot: Slot, needs: Iterable[str] = ("consultation",)) -> Visit:
-    """What the visit asks for: by its plan, or for a single visit the length of the slot and `needs`."""
-    if planned is not None:
-        return visit_of(planned)
-    minutes = (slot.end - slot.start) // timedelta(minutes=1)
-    return Visit(0, 0, 0, 0, 0, minutes, frozenset(needs))
-
-
 def slot_of(visit: Appointment) -> Slot:
     """A visit as it stands, as a slot: to put it back there."""
     prep = (visit.starts_at - visit.prep_from) // timedelta(minutes=1) if visit.prep_from else 0
@@ -276,7 +268,7 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
         Appointment.objects.filter(
             status__in=[Appointment.Status.REQUESTED, Appointment.Status.BOOKED], starts_at__gte=now
         )
-        .select_related("patient", "location", "practitioner__user", "room", "planned_session")
+        .select_related("patient", "location", "practitioner__user", "room", "type", "planned_session")
         .order_by("starts_at", "pk")
     )
     if text:

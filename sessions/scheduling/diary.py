@@ -68,6 +68,11 @@ class Stretches:
 NOTHING = Stretches(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
+def fittings_for(qualifications: frozenset[str]) -> frozenset[str]:
+    """The room for what these qualifications do: a jet injector needs no more than a syringe."""
+    return frozenset("injection" if need == "needle-free" else need for need in qualifications)
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One visit to place: its window in days after the visit before (the first: after the earliest start).
@@ -85,16 +90,18 @@ class Visit:
     needs: frozenset[str]
     device_kind: str = ""
     prep: int = 0
+    #: What the room must be fitted for, where that is not simply the same.
+    fittings: frozenset[str] | None = None
 
     @property
     def room_needs(self) -> frozenset[str]:
-        """What the room must be fitted for: a jet injector needs no more than a syringe."""
-        return frozenset("injection" if need == "needle-free" else need for need in self.needs)
+        """What the room must be fitted for."""
+        return fittings_for(self.needs) if self.fittings is None else self.fittings
 
     @property
-    def shape(self) -> tuple[int, frozenset[str], str, int]:
+    def shape(self) -> tuple[object, ...]:
         """What decides which slots fit."""
-        return self.minutes, self.needs, self.device_kind, self.prep
+        return self.minutes, self.needs, self.device_kind, self.prep, self.room_needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +158,11 @@ class Slot:
     misses: int
     prep: int = 0
     prep_room: int | None = None
+
+    @property
+    def minutes(self) -> int:
+        """How long the visit lasts."""
+        return (self.end - self.start) // timedelta(minutes=1)
 
     @property
     def comes(self) -> datetime:
