@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import Outsider
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
 from protocols.catalogue import knowledge
@@ -119,7 +120,9 @@ def _works(slot: Slot, book: Diary, capability: str, device_kind: str) -> None:
         raise BookingError("The device for this treatment is missing.")
 
 
-def _create(slot: Slot, patient: Patient, location: Location, by: User, **values: Any) -> Appointment:
+def _create(
+    slot: Slot, patient: Patient, location: Location, by: User | Outsider, **values: Any
+) -> Appointment:
     return Appointment.objects.create(
         patient=patient,
         location=location,
@@ -130,7 +133,7 @@ def _create(slot: Slot, patient: Patient, location: Location, by: User, **values
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
-        booked_by=by,
+        booked_by=by if isinstance(by, User) else None,
         **values,
     )
 
@@ -265,7 +268,7 @@ def book_course(
 
 @transaction.atomic
 def book_single(
-    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
+    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User | Outsider, now: datetime, note: str = "",
     capability: str = "consultation", planned: PlannedSession | None = None,
 ) -> Appointment:  # fmt: skip
     """Book one visit, such as a consultation. Raises TimeTaken, BookingError."""
@@ -310,7 +313,7 @@ def move(
     *,
     appointment: Appointment,
     slot: Slot,
-    by: User,
+    by: User | Outsider,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -380,7 +383,7 @@ def change_status(
     *,
     appointment: Appointment,
     to: str,
-    by: User,
+    by: User | Outsider,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -419,6 +422,10 @@ def change_status(
         schedule.cancelled(current, now)
     elif to == Appointment.Status.NO_SHOW:
         schedule.missed(current)
+    elif to == Appointment.Status.CONFIRMED:
+        schedule.confirmed(current, now)
+    elif to == Appointment.Status.BOOKED:
+        schedule.unconfirmed(current, now)
     audit(
         type=f"appointment.{to}", target=current, by=by, patient_id=current.patient_id, old={"status": old},
         new={"status": to}, reason=current.reason,

@@ -12,15 +12,18 @@ from sessions.models.places import (
     WorkingHours,
 )
 from sessions.models.records import DayDecision, MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
+from sessions.models.selfservice import CalendarFeed, LinkWithdrawal, TimeRequest
 from sessions.models.stock import Lot, Product
 
 __all__ = [
     "Absence",
     "Appointment",
+    "CalendarFeed",
     "Closure",
     "CourseBooking",
     "DayDecision",
     "Device",
+    "LinkWithdrawal",
     "Location",
     "Lot",
     "Message",
@@ -30,6 +33,7 @@ __all__ = [
     "Product",
     "Room",
     "SafetyCheck",
+    "TimeRequest",
     "TreatedArea",
     "TreatmentRecord",
     "WorkingHours",

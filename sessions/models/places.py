@@ -27,6 +27,9 @@ class Location(models.Model):
     phone = models.CharField(_("phone"), max_length=30)
     after_hours_phone = models.CharField(_("phone out of hours"), max_length=30, blank=True)
     emergency_number = models.CharField(_("emergency number"), max_length=10, default="112")
+    late_hours = models.PositiveSmallIntegerField(
+        _("hours before a visit from which on a patient must call to move or cancel it"), default=4
+    )
 
     class Meta:
         ordering = ["pk"]
