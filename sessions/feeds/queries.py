@@ -12,7 +12,7 @@ from icalendar import Calendar, Event
 
 from mesoclinic.ui.formatting import initials
 from sessions.feeds.actions import hashed
-from sessions.ics.zones import vtimezone
+from sessions.ics.zones import on_the_clock, vtimezone
 from sessions.models import Appointment, CalendarFeed, Practitioner
 
 #: What a calendar program gets: a month back, a little more than a year ahead.
@@ -82,8 +82,8 @@ def _event(row: Mapping[str, Any]) -> Event:
     event.add("sequence", row["version"])
     event.add("dtstamp", row["changed_at"].astimezone(UTC))
     event.add("last-modified", row["changed_at"].astimezone(UTC))
-    event.add("dtstart", row["starts_at"].astimezone(zone))
-    event.add("dtend", row["ends_at"].astimezone(zone))
+    event.add("dtstart", on_the_clock(row["starts_at"], zone))
+    event.add("dtend", on_the_clock(row["ends_at"], zone))
     event.add("summary", f"{who}, {_WORDS[row['kind']]}, {row['room__name']}")
     event.add("location", row["location__name"])
     event.add("status", _status(row["status"]))

@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from django.conf import settings
 from icalendar import Calendar, Event, vCalAddress, vText
 
-from sessions.ics.zones import vtimezone
+from sessions.ics.zones import on_the_clock, vtimezone
 from sessions.models import Appointment, Location
 
 PRODID = "-//mesoclinic//appointments//EN"
@@ -34,8 +34,8 @@ def _event(row: Appointment) -> Event:
     event.add("uid", uid(row))
     event.add("sequence", row.version)
     event.add("dtstamp", row.changed_at.astimezone(UTC))
-    event.add("dtstart", row.starts_at.astimezone(zone))
-    event.add("dtend", row.ends_at.astimezone(zone))
+    event.add("dtstart", on_the_clock(row.starts_at, zone))
+    event.add("dtend", on_the_clock(row.ends_at, zone))
     event.add("summary", row.location.name)
     event.add("location", f"{row.location.name}, {row.location.address}")
     event.add("status", "CANCELLED" if row.status in Appointment.FREED else "CONFIRMED")

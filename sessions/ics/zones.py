@@ -36,23 +36,40 @@ def changes(zone: ZoneInfo, first: datetime, last: datetime) -> Iterator[datetim
         at = until
 
 
-def _observance(zone: ZoneInfo, begins: datetime, before: timedelta) -> TimezoneDaylight | TimezoneStandard:
-    """The rule that holds from `begins` on; its onset is told on the clock that held until then."""
+def _observance(
+    zone: ZoneInfo, begins: datetime, before: timedelta, least: timedelta
+) -> TimezoneDaylight | TimezoneStandard:
+    """The rule that holds from `begins` on; its onset is told on the clock that held until then.
+
+    The clock furthest behind is the standard one. The tz database has it the other way round for Casablanca and Dublin,
+    and programs that add daylight time to standard time then err by an hour.
+    """
     local = begins.astimezone(zone)
-    rule: TimezoneDaylight | TimezoneStandard = TimezoneDaylight() if local.dst() else TimezoneStandard()
+    offset = local.utcoffset() or _NONE
+    rule: TimezoneDaylight | TimezoneStandard = TimezoneDaylight() if offset > least else TimezoneStandard()
     rule.add("dtstart", begins.astimezone(UTC).replace(tzinfo=None) + before)
     rule.add("tzoffsetfrom", before)
-    rule.add("tzoffsetto", local.utcoffset() or _NONE)
+    rule.add("tzoffsetto", offset)
     rule.add("tzname", local.tzname() or zone.key)
     return rule
 
 
 def vtimezone(zone: ZoneInfo, first: datetime, last: datetime) -> Timezone:
     """The component for events between `first` and `last`."""
-    begin, end = first - MARGIN, last + MARGIN
+    begin = (first - MARGIN).replace(microsecond=0)
+    onsets = [begin, *changes(zone, begin, last + MARGIN)]
+    offsets = [_offset(onset, zone) for onset in onsets]
     component = Timezone()
     component.add("tzid", zone.key)
-    component.add_component(_observance(zone, begin, _offset(begin, zone)))
-    for change in changes(zone, begin, end):
-        component.add_component(_observance(zone, change, _offset(change - timedelta(minutes=1), zone)))
+    for onset, before in zip(onsets, [offsets[0], *offsets], strict=False):
+        component.add_component(_observance(zone, onset, before, min(offsets)))
     return component
+
+
+def on_the_clock(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The moment as a file tells it: on the zone's clock, but in UTC in the hour that the clock shows a second time.
+
+    A local time with a zone always means the first one (RFC 5545 §3.3.5).
+    """
+    local = moment.astimezone(zone)
+    return moment.astimezone(UTC) if local.fold else local

@@ -9,6 +9,9 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+#: From so many hours before a visit on, patients call to move or cancel it; each location sets its own.
+LATE_HOURS = 4
+
 
 class TimeRange(Func):
     """Two times of one day as a range: PostgreSQL has ranges of timestamps only, so both stand on one day."""
@@ -28,7 +31,7 @@ class Location(models.Model):
     after_hours_phone = models.CharField(_("phone out of hours"), max_length=30, blank=True)
     emergency_number = models.CharField(_("emergency number"), max_length=10, default="112")
     late_hours = models.PositiveSmallIntegerField(
-        _("hours before a visit from which on a patient must call to move or cancel it"), default=4
+        _("hours before a visit from which on a patient must call to move or cancel it"), default=LATE_HOURS
     )
 
     class Meta:

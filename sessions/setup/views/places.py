@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mesoclinic.accounts.permissions import Permission, require
 from sessions.models import Device, Location, Room
+from sessions.models.places import LATE_HOURS
 from sessions.setup import codes, queries
 from sessions.setup.actions import places as actions
 from sessions.setup.forms.places import DeviceForm, LocationForm, RoomForm
@@ -29,6 +30,7 @@ from sessions.setup.views.common import (
 
 LOCATION_FIELDS = (
     "name", "short_name", "address", "time_zone", "phone", "after_hours_phone", "emergency_number",
+    "late_hours",
 )  # fmt: skip
 
 
@@ -66,7 +68,8 @@ def _form_page(
 def place_new(request: HttpRequest) -> HttpResponse:
     """Open a location."""
     form = LocationForm(
-        request.POST or None, initial={"time_zone": settings.TIME_ZONE, "emergency_number": "112"}
+        request.POST or None,
+        initial={"time_zone": settings.TIME_ZONE, "emergency_number": "112", "late_hours": LATE_HOURS},
     )
 
     def done(made: Location) -> HttpResponse:
