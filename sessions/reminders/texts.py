@@ -29,9 +29,11 @@ def language_of(appointment: Appointment) -> str:
 def when(moment: datetime, location: Location, language: str) -> str:
     """`Tuesday 1 December 2026, 10:00`, as the language writes it."""
     local = moment.astimezone(location.zone)
-    pattern = {"ar": "EEEE d MMMM y، HH:mm", "de": "EEEE, d. MMMM y, HH:mm"}.get(
-        language, "EEEE d MMMM y, HH:mm"
-    )
+    pattern = {
+        "ar": "EEEE d MMMM y، HH:mm",
+        "de": "EEEE, d. MMMM y, HH:mm",
+        "es": "EEEE, d 'de' MMMM 'de' y, HH:mm",
+    }.get(language, "EEEE d MMMM y, HH:mm")
     return format_datetime(local, pattern, locale=language)
 
 

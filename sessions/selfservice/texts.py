@@ -11,7 +11,7 @@ from babel.dates import format_date
 from django.http import HttpRequest
 from django.utils.translation import get_language_from_request
 
-_PATTERNS = {"de": "EEEE, d. MMMM", "ar": "EEEE d MMMM"}
+_PATTERNS = {"de": "EEEE, d. MMMM", "es": "EEEE, d 'de' MMMM"}
 
 
 @cache

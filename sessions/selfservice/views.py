@@ -34,8 +34,8 @@ from sessions.selfservice.texts import day, direction, language_of_browser, text
 type View = Callable[..., HttpResponse]
 #: Notes that an answer may ask the next page to show.
 NOTES = ("confirmed", "moved", "booked", "cancelled", "asked", "kept")
-#: Days shown at once.
-DAYS = 8
+#: Days shown at once: all of a window of two weeks.
+DAYS = 15
 
 
 def _private(response: HttpResponse) -> HttpResponse:
@@ -185,15 +185,19 @@ def _days(offered: Offers, appointment: Appointment, first: str) -> tuple[list[d
     language, zone = language_of(appointment), appointment.location.zone
     days = sorted(offered.days)
     begin = next((n for n, one in enumerate(days) if one.isoformat() >= first), 0) if first else 0
+    page = days[begin : begin + DAYS]
+    present = appointment.starts_at.astimezone(zone).date()
+    nearest = min(page, key=lambda one: abs(one - present), default=None)
     shown = [
         {
+            "open": one == nearest,
             "day": day(one, language),
             "times": [
                 {"start": slot.start.astimezone(UTC).isoformat(), "clock": f"{slot.start.astimezone(zone):%H:%M}"}
                 for slot in offered.days[one]
             ],
         }
-        for one in days[begin : begin + DAYS]
+        for one in page
     ]  # fmt: skip
     return shown, days[begin + DAYS].isoformat() if len(days) > begin + DAYS else "", begin > 0
 

@@ -35,7 +35,7 @@ def test_one_tap_confirms_and_the_calendar_says_so(person: Any, chromium: Browse
     try:
         page.goto(live_server.url + link(visit))
         expect(page.get_by_text("Not confirmed yet")).to_be_visible()
-        page.get_by_role("button", name="Yes, I will come").click()
+        page.get_by_role("button", name="Confirm appointment").click()
         expect(page.get_by_role("status")).to_have_text("Thank you. We expect you.")
         assert context.cookies() == []
     finally:

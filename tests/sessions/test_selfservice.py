@@ -250,7 +250,7 @@ def test_one_tap_the_evening_before_confirms_and_no_further_reminder_leaves(
     with time_machine.travel(evening, tick=False):
         page = phone.get(link(visit))
         assert fresh(visit).status == "booked"
-        assert "Yes, I will come" in text(page)
+        assert "Confirm appointment" in text(page)
         answer = confirm(phone, visit)
     assert "Thank you. We expect you." in text(answer)
     assert fresh(visit).status == "confirmed"
@@ -613,7 +613,7 @@ def test_no_new_date_is_offered_for_a_course_that_ended(visits: list[Appointment
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("es", "lunes 14 diciembre 2026, 09:00"), ("de", "Montag, 14. Dezember 2026, 09:00"),
+        ("es", "lunes, 14 de diciembre de 2026, 09:00"), ("de", "Montag, 14. Dezember 2026, 09:00"),
         ("fr", "lundi 14 décembre 2026, 09:00"), ("ar", "الاثنين 14 ديسمبر 2026، 09:00"), ("xx", "Monday 14 December 2026, 09:00"),
     ],
 )  # fmt: skip
