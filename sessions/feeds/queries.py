@@ -1,14 +1,16 @@
 """Reads of calendar feeds: whose it is, whether anything changed, the visits as iCalendar."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, QuerySet, Sum
-from icalendar import Calendar, Event
+from icalendar import Calendar, vText
+from icalendar.parser import Contentline
 
 from mesoclinic.ui.formatting import initials
 from sessions.feeds.actions import hashed
@@ -73,22 +75,43 @@ def _status(status: str) -> str:
     return "TENTATIVE" if status == Appointment.Status.REQUESTED else "CONFIRMED"
 
 
-def _event(row: Mapping[str, Any]) -> Event:
+def _text(name: str, value: str) -> str:
+    return str(Contentline(f"{name}:{vText(value).to_ical().decode()}").to_ical().decode())
+
+
+def _moment(name: str, moment: datetime, zone: ZoneInfo) -> str:
+    local = on_the_clock(moment, zone)
+    if local.tzinfo is UTC:
+        return f"{name}:{local:%Y%m%dT%H%M%SZ}"
+    return f"{name};TZID={zone.key}:{local:%Y%m%dT%H%M%S}"
+
+
+def _event(row: Mapping[str, Any], text: Callable[[str, str], str]) -> str:
+    """One VEVENT as it stands in the file.
+
+    Written out, not built from the library's objects: a full diary has thousands, and a program asks for them again
+    after every change. `text` escapes and folds.
+    """
     zone = ZoneInfo(row["location__time_zone"])
     who = initials(f"{row['patient__given_name']} {row['patient__family_name']}")
-    event = Event()
-    # Another UID than the patient's own entry: somebody may be both.
-    event.add("uid", f"visit-{row['pk']}-{row['booked_at']:%Y%m%d%H%M%S%f}@mesoclinic")
-    event.add("sequence", row["version"])
-    event.add("dtstamp", row["changed_at"].astimezone(UTC))
-    event.add("last-modified", row["changed_at"].astimezone(UTC))
-    event.add("dtstart", on_the_clock(row["starts_at"], zone))
-    event.add("dtend", on_the_clock(row["ends_at"], zone))
-    event.add("summary", f"{who}, {_WORDS[row['kind']]}, {row['room__name']}")
-    event.add("location", row["location__name"])
-    event.add("status", _status(row["status"]))
-    event.add("class", "PRIVATE")
-    return event
+    changed = f"{row['changed_at'].astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    return "\r\n".join(
+        (
+            "BEGIN:VEVENT",
+            # Another UID than the patient's own entry: somebody may be both.
+            f"UID:visit-{row['pk']}-{row['booked_at']:%Y%m%d%H%M%S%f}@mesoclinic",
+            f"SEQUENCE:{row['version']}",
+            f"DTSTAMP:{changed}",
+            f"LAST-MODIFIED:{changed}",
+            _moment("DTSTART", row["starts_at"], zone),
+            _moment("DTEND", row["ends_at"], zone),
+            text("SUMMARY", f"{who}, {_WORDS[row['kind']]}, {row['room__name']}"),
+            text("LOCATION", row["location__name"]),
+            f"STATUS:{_status(row['status'])}",
+            "CLASS:PRIVATE",
+            "END:VEVENT\r\n",
+        )
+    )
 
 
 def feed_file(feed: CalendarFeed, now: datetime) -> bytes:
@@ -117,9 +140,9 @@ def feed_file(feed: CalendarFeed, now: datetime) -> bytes:
     for zone in sorted({row["location__time_zone"] for row in rows}):
         times = [row["starts_at"] for row in rows if row["location__time_zone"] == zone]
         calendar.add_component(vtimezone(ZoneInfo(zone), min(times), max(times)))
-    for row in rows:
-        calendar.add_component(_event(row))
-    return bytes(calendar.to_ical())
+    head, end = calendar.to_ical().decode().split("END:VCALENDAR")
+    text = cache(_text)
+    return "".join([head, *(_event(row, text) for row in rows), "END:VCALENDAR", end]).encode()
 
 
 def practitioners(text: str = "") -> QuerySet[Practitioner]:

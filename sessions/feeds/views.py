@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from sessions.feeds import actions, queries
-from sessions.models import Practitioner
+from sessions.models import CalendarFeed, Practitioner
 from sessions.selfservice.limits import too_many
 
 
@@ -78,10 +78,11 @@ def calendar_links(request: HttpRequest) -> HttpResponse:
 def calendar_link_renew(request: HttpRequest, pk: int) -> HttpResponse:
     """A new secret address, in this answer only."""
     practitioner = _own_or_managed(request, pk)
+    had = CalendarFeed.objects.filter(practitioner=practitioner).exists()
     token = actions.renew(practitioner=practitioner, by=cast(User, request.user), now=timezone.now())
     address = urljoin(settings.BASE_URL, reverse("selfservice:feed", args=[token]))
     context = {
-        "practitioner": practitioner, "address": address, "mine": practitioner.user_id == request.user.pk,
+        "practitioner": practitioner, "address": address, "had": had, "mine": practitioner.user_id == request.user.pk,
         "webcal": f"webcal://{urlsplit(address).netloc}{urlsplit(address).path}",
     }  # fmt: skip
     return render(request, "sessions/feeds/secret.html", context)

@@ -51,7 +51,9 @@ def _page(
 ) -> HttpResponse:
     words = texts()[language]
     frame = {"words": words, "language": language, "direction": direction(language)}
-    return render(request, f"sessions/selfservice/{name}.html", frame | context, status=status)
+    response = render(request, f"sessions/selfservice/{name}.html", frame | context, status=status)
+    response.headers["Content-Language"] = language
+    return response
 
 
 def _dead(request: HttpRequest, status: int) -> HttpResponse:
@@ -111,7 +113,8 @@ def _show(
     context |= {
         "note": words.get(note, ""),
         "fault": words.get(fault, ""),
-        "told": words[context["stands"].state.value],
+        # Said already by the note.
+        "told": "" if note == "said_cancelled" else words[context["stands"].state.value],
     }
     return _page(request, "visit", language, context, status)
 

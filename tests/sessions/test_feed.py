@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +108,29 @@ def test_visits_in_two_zones_carry_both_clocks(clinic: Clinic) -> None:
     text = answer.content.decode()
     assert "DTSTART;TZID=Atlantic/Canary:20261202T090000" in text
     assert re.findall(r"^TZID:(.*)\r$", text, re.MULTILINE) == ["Atlantic/Canary", "Europe/Madrid"]
+
+
+def test_names_of_rooms_with_commas_and_without_end_stay_readable(clinic: Clinic) -> None:
+    clinic.room.name = "Raum 2; Süd, am Ende des langen Gangs"
+    clinic.room.save()
+    clinic.location.name = "Klinik für ästhetische Behandlungen, Mitte; Haus 4, dritter Stock links"
+    clinic.location.save()
+    clinic.appointment(kind="emergency", starts_at=clinic.at(10, day=MONDAY + timedelta(days=1)))
+    answer = Client().get(address(clinic))
+    (event,) = events(answer)
+    assert str(event["SUMMARY"]) == "LB, Emergency, Raum 2; Süd, am Ende des langen Gangs"
+    assert str(event["LOCATION"]) == clinic.location.name
+    assert all(len(line) <= 75 for line in answer.content.split(b"\r\n"))
+    assert b"\n" not in answer.content.replace(b"\r\n", b"")
+
+
+def test_a_visit_in_the_hour_that_comes_twice_is_told_without_doubt(clinic: Clinic) -> None:
+    """The clock of Madrid shows 02:30 twice on 31 October 2027; the second one is 01:30 UTC."""
+    second = datetime(2027, 10, 31, 1, 30, tzinfo=UTC)
+    with time_machine.travel(second - timedelta(days=30), tick=False):
+        clinic.appointment(starts_at=second)
+        (event,) = events(Client().get(address(clinic)))
+    assert event["DTSTART"].dt.astimezone(UTC) == second
 
 
 # ---- unchanged, changed ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from icalendar import Calendar
+from redis.exceptions import RedisError
 
 from mesoclinic.audit.models import AuditEvent
 from mesoclinic.services.logs import WithoutRows
@@ -233,6 +234,17 @@ def test_too_many_requests_are_told_to_wait(
     assert phone.get(link(visits[2])).status_code == 200
     monkeypatch.setattr(limits, "PER_ADDRESS", 3)
     assert phone.get(link(visits[2])).status_code == 429
+
+
+def test_without_redis_a_patient_can_still_confirm(
+    visits: list[Appointment], phone: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_args: Any) -> None:
+        raise RedisError("no connection")
+
+    monkeypatch.setattr("sessions.selfservice.limits.cache.add", gone)
+    assert phone.post(link(visits[1], "confirm"), {"version": visits[1].version}).status_code == 302
+    assert fresh(visits[1]).status == "confirmed"
 
 
 # ---- confirm -----------------------------------------------------------------------------------------------
