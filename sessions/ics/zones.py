@@ -1,9 +1,9 @@
 """VTIMEZONE of an IANA zone: every change of the clock around the events, written out.
 
-icalendar can generate the component too, but puts the begin of summer time an hour (Lord Howe: half an hour) late: it
-writes the onset on the new clock, where RFC 5545 §3.6.5 asks for the old one. A visit soon after the change would be
-shown wrong by programs that read the file's rules instead of their own. Each change stands as an observance of its own,
-without recurrence rules: Casablanca's follow the moon, and not every program understands RDATE there.
+icalendar can generate the component too, but it writes the begin of summer time on the new clock (03:00 in Berlin), where
+RFC 5545 §3.6.5 asks for the old one (02:00): the file would say that the clock changes an hour late, half an hour on Lord
+Howe. Each change stands as an observance of its own, without recurrence rules: Casablanca's follow the moon, and not
+every program understands RDATE there.
 """
 
 from collections.abc import Iterator

@@ -301,16 +301,23 @@ def _course(token: str, now: datetime) -> list[Appointment] | int:
     return 410 if links.expired(max(row.ends_at for row in rows), now) else rows
 
 
+def _number_of(row: Appointment) -> int:
+    return row.planned_session.number if row.planned_session else 0
+
+
 @_open
 @require_safe
 def course(request: HttpRequest, token: str) -> HttpResponse:
-    """All visits of one booking; each leads to its own page while its own link holds."""
+    """All visits of a course; each leads to its own page while its own link holds."""
     now = timezone.now()
     rows = _course(token, now)
     if isinstance(rows, int):
         return _dead(request, rows)
     language = language_of(rows[0])
     words = texts()[language]
+    standing_now = {_number_of(row) for row in rows if row.status not in Appointment.FREED}
+    # A cancelled visit that was booked anew is told once, at its new time.
+    rows = [row for row in rows if row.status not in Appointment.FREED or _number_of(row) not in standing_now]
     visits = [
         {
             "when": (at := when(row.starts_at, row.location, language)),
@@ -333,7 +340,7 @@ def course(request: HttpRequest, token: str) -> HttpResponse:
 @_open
 @require_safe
 def course_calendar(request: HttpRequest, token: str) -> HttpResponse:
-    """All visits of one booking for the patient's calendar."""
+    """All visits of a course for the patient's calendar."""
     now = timezone.now()
     rows = _course(token, now)
     if isinstance(rows, int):

@@ -3,6 +3,7 @@
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -66,6 +67,19 @@ def by_the_file_alone(text: str) -> tuple[datetime, datetime]:
 def test_the_clock_s_changes_are_found_to_the_minute(zone: str) -> None:
     found = changes(ZoneInfo(zone), datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC))
     assert [f"{one:%Y-%m-%dT%H:%M}" for one in found] == CHANGES[zone]
+
+
+@pytest.mark.parametrize("zone", CHANGES)
+def test_the_file_tells_each_change_at_its_very_instant(zone: str) -> None:
+    """An onset is on the clock that held until then: minus the offset before, it is the instant."""
+    text = calendar_of([visit(zone, datetime(2026, 12, 31, tzinfo=UTC))])
+    (component,) = Calendar.from_ical(text).walk("VTIMEZONE")
+    rules = component.subcomponents[1:]
+    onsets = [rule["DTSTART"].dt - rule["TZOFFSETFROM"].td for rule in rules]
+    assert [f"{one:%Y-%m-%dT%H:%M}" for one in onsets] == CHANGES[zone]
+    for before, rule in pairwise(component.subcomponents):
+        assert before["TZOFFSETTO"].td == rule["TZOFFSETFROM"].td
+        assert (rule.name == "DAYLIGHT") is (rule["TZOFFSETTO"].td > rule["TZOFFSETFROM"].td)
 
 
 @pytest.mark.parametrize("zone", CHANGES)

@@ -367,6 +367,11 @@ def test_cancelling_is_asked_once_then_new_dates_inside_the_window_are_offered(
     assert new.request["PATH_INFO"] == link(made)
     assert AuditEvent.objects.get(type="appointment.booked").actor_name == "Patient, by link"
     assert made.booked_by is None
+    # The course's page and file know it too; of the cancelled one the file says that it is gone.
+    course = links.course_link(visits[0].booking, clinic.lea.pk).removeprefix("http://localhost:8000")  # type: ignore[arg-type]
+    assert [link(one) in text(phone.get(course)) for one in (visits[0], made, visit)] == [True, True, False]
+    file = Calendar.from_ical(phone.get(f"{course}appointments.ics").content)
+    assert sorted(str(event["STATUS"]) for event in file.walk("VEVENT")) == ["CANCELLED", *["CONFIRMED"] * 4]
     # A second tap of the same button finds what the first one made.
     twice = phone.post(link(visit, "times"), {"start": offered[0], "version": cancelled.version}, follow=True)
     assert twice.request["PATH_INFO"] == link(made)
@@ -495,6 +500,29 @@ def test_when_nothing_fits_the_front_desk_gets_a_request_and_settles_it(
     assert AuditEvent.objects.filter(type="time-request.asked").first().actor_name == "Patient, by link"  # type: ignore[union-attr]
 
 
+def test_the_list_of_requests_hides_names_and_costs_the_same_however_long_it_is(
+    clinic: Clinic, visits: list[Appointment], phone: Client
+) -> None:
+    desk, url = Client(), reverse("sessions:requests")
+    desk.force_login(clinic.marta)
+    phone.post(link(visits[1], "ask"))
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert desk.get(url).status_code == 200
+        return len(queries)
+
+    cost()
+    before = cost()
+    for visit in visits[2:]:
+        phone.post(link(visit, "ask"))
+    assert cost() == before
+    assert "Nobody" not in text(desk.get(url, {"q": "Brandt"}))
+    assert "No request under this name" in text(desk.get(url, {"q": "Nobody"}))
+    desk.post(reverse("accounts:hide-names"))
+    assert not re.search("Lea Brandt|600 55 50 01", text(desk.get(url)))
+
+
 def test_a_request_settles_itself_when_the_patient_finds_a_time_after_all(
     clinic: Clinic, visits: list[Appointment], phone: Client
 ) -> None:
@@ -617,6 +645,23 @@ def test_no_new_date_is_offered_for_a_course_that_ended(visits: list[Appointment
     plan.save()
     assert "Choose a new time" not in text(phone.get(link(visits[1])))
     assert phone.post(link(visits[1], "times"), {"start": "2026-12-16T11:00:00+00:00"}).status_code == 409
+
+
+@pytest.mark.parametrize(("typed", "kept"), [("24", 24), ("0", 0), ("", 4)])
+def test_the_manager_sets_the_hours_per_location(clinic: Clinic, typed: str, kept: int) -> None:
+    manager, place = Client(), clinic.location
+    manager.force_login(clinic.ortiz)
+    names = ("name", "short_name", "address", "time_zone", "phone", "emergency_number")
+    form = {name: getattr(place, name) for name in names}
+    answer = manager.post(reverse("sessions:setup-place-edit", args=[place.pk]), form | {"late_hours": typed})
+    assert answer.status_code == 302, text(answer)
+    place.refresh_from_db()
+    assert place.late_hours == kept
+    refused = manager.post(
+        reverse("sessions:setup-place-edit", args=[place.pk]), form | {"late_hours": "169"}
+    )
+    assert refused.status_code == 422
+    assert "168" in text(refused)
 
 
 # ---- languages, calendar -----------------------------------------------------------------------------------
