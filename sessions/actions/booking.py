@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Subquery
 
 from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import Outsider
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
 from protocols.catalogue import knowledge
@@ -112,7 +113,9 @@ def _works(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locke
                 raise BookingError("The place for the cream is no longer one. Search again.")
 
 
-def _appointment(slot: Slot, patient: Patient, location: Location, by: User, **values: Any) -> Appointment:
+def _appointment(
+    slot: Slot, patient: Patient, location: Location, by: User | Outsider, **values: Any
+) -> Appointment:
     return Appointment(
         patient=patient,
         location=location,
@@ -125,7 +128,7 @@ def _appointment(slot: Slot, patient: Patient, location: Location, by: User, **v
         occupied_until=slot.end + CLEANUP,
         prep_from=slot.comes if slot.prep else None,
         prep_room_id=slot.prep_room,
-        booked_by=by,
+        booked_by=by if isinstance(by, User) else None,
         **values,
     )
 
@@ -283,7 +286,7 @@ def _before(first: PlannedSession, near: Sequence[StandingSession]) -> date | No
 
 @transaction.atomic
 def book_single(
-    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
+    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User | Outsider, now: datetime, note: str = "",
     needs: Needs = CONSULTATION, planned: PlannedSession | None = None, type: AppointmentType | None = None,
 ) -> Appointment:  # fmt: skip
     """Book one visit, such as a consultation; what a `type` asks for counts. Raises TimeTaken, BookingError."""
@@ -337,7 +340,7 @@ def move(
     *,
     appointment: Appointment,
     slot: Slot,
-    by: User,
+    by: User | Outsider,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -408,7 +411,7 @@ def change_status(
     *,
     appointment: Appointment,
     to: str,
-    by: User,
+    by: User | Outsider,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -447,6 +450,10 @@ def change_status(
         schedule.cancelled(current, now)
     elif to == Appointment.Status.NO_SHOW:
         schedule.missed(current)
+    elif to == Appointment.Status.CONFIRMED:
+        schedule.confirmed(current, now)
+    elif to == Appointment.Status.BOOKED:
+        schedule.unconfirmed(current, now)
     audit(
         type=f"appointment.{to}", target=current, by=by, patient_id=current.patient_id, old={"status": old},
         new={"status": to}, reason=current.reason,

@@ -13,6 +13,7 @@ from sessions.models.places import (
     WorkingHours,
 )
 from sessions.models.records import DayDecision, MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
+from sessions.models.selfservice import CalendarFeed, LinkWithdrawal, TimeRequest
 from sessions.models.stock import Lot, Product
 from sessions.models.types import AppointmentType, Needs
 
@@ -20,11 +21,13 @@ __all__ = [
     "Absence",
     "Appointment",
     "AppointmentType",
+    "CalendarFeed",
     "Closure",
     "CourseBooking",
     "DayDecision",
     "Device",
     "HolidayYear",
+    "LinkWithdrawal",
     "Location",
     "Lot",
     "Message",
@@ -35,6 +38,7 @@ __all__ = [
     "Product",
     "Room",
     "SafetyCheck",
+    "TimeRequest",
     "TreatedArea",
     "TreatmentRecord",
     "WorkingHours",

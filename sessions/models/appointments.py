@@ -115,6 +115,8 @@ class Appointment(models.Model):
     )
     booked_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.PositiveIntegerField(default=1)
+    #: Written by a trigger at every change (migration 0007): calendar programs ask for it.
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["starts_at", "pk"]

@@ -9,6 +9,9 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+#: From so many hours before a visit on, patients call to move or cancel it; each location sets its own.
+LATE_HOURS = 4
+
 
 class TimeRange(Func):
     """Two times of one day as a range: PostgreSQL has ranges of timestamps only, so both stand on one day."""
@@ -30,6 +33,9 @@ class Location(models.Model):
     # Whose public holidays are offered: ISO 3166 country, and the region's code in sessions.setup.holidays.
     country = models.CharField(_("country"), max_length=2, blank=True)
     subdivision = models.CharField(_("region"), max_length=20, blank=True)
+    late_hours = models.PositiveSmallIntegerField(
+        _("hours before a visit from which on a patient must call to move or cancel it"), default=LATE_HOURS
+    )
 
     class Meta:
         ordering = ["pk"]

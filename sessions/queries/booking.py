@@ -114,6 +114,12 @@ def _too_near(
     return found
 
 
+def near_other_courses(planned: Sequence[PlannedSession], location: Location) -> list[Span]:
+    """Time in which none of these sessions of one course may lie, for the patient's other courses. One query."""
+    _todo, standing = _course_rows(planned[0].plan, planned[0].course)
+    return _too_near(planned, standing, location)
+
+
 def search_course(
     plan: TreatmentPlan,
     location: Location,
