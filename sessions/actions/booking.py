@@ -19,7 +19,8 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
-from sessions.models import Appointment, CourseBooking, Device, Location, Practitioner, Room
+from sessions.freed import freed, freed_visit
+from sessions.models import Appointment, CourseBooking, Device, Location, Offer, Practitioner, Room, Stay
 from sessions.queries.booking import LIVE, diary, in_series
 from sessions.reminders import schedule
 from sessions.scheduling.search import CLEANUP, SETUP, Diary, Slot
@@ -119,7 +120,7 @@ def _works(slot: Slot, book: Diary, capability: str, device_kind: str) -> None:
         raise BookingError("The device for this treatment is missing.")
 
 
-def _create(slot: Slot, patient: Patient, location: Location, by: User, **values: Any) -> Appointment:
+def _create(slot: Slot, patient: Patient, location: Location, by: User | None, **values: Any) -> Appointment:
     return Appointment.objects.create(
         patient=patient,
         location=location,
@@ -265,7 +266,7 @@ def book_course(
 
 @transaction.atomic
 def book_single(
-    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
+    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User | None, now: datetime, note: str = "",
     capability: str = "consultation", planned: PlannedSession | None = None,
 ) -> Appointment:  # fmt: skip
     """Book one visit, such as a consultation. Raises TimeTaken, BookingError."""
@@ -302,6 +303,9 @@ def _current(appointment: Appointment, version: int | None) -> Appointment:
     )
     if version is not None and current.version != version:
         raise BookingError("Somebody else changed this visit meanwhile. Look at it as it is now.")
+    held = current.status == Appointment.Status.REQUESTED
+    if held and Offer.objects.filter(hold=current, state=Offer.State.OPEN).exists():
+        raise BookingError("This time is offered from the waiting list. Answer or end the offer there.")
     return current
 
 
@@ -310,7 +314,7 @@ def move(
     *,
     appointment: Appointment,
     slot: Slot,
-    by: User,
+    by: User | None,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -340,7 +344,7 @@ def move(
     if planned is not None:
         day = slot.start.astimezone(current.location.zone).date()
         _check_apart([(planned, day)], current.patient_id, leave_out=[current.pk])
-    old = current.starts_at
+    old, old_end, old_practitioner = current.starts_at, current.ends_at, current.practitioner_id
     before = {"starts_at": old.isoformat(), "room": current.room_id, "practitioner": current.practitioner_id}
     current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
     current.starts_at, current.ends_at = slot.start, slot.end
@@ -356,6 +360,11 @@ def move(
         raise _taken(error) from error
     if slot.start != old:
         schedule.moved(current, old, now)
+    if (slot.start, slot.practitioner) != (old, old_practitioner):
+        freed(
+            location_id=current.location_id, practitioner_id=old_practitioner, starts_at=old, ends_at=old_end,
+            cause="moved", now=now, appointment=current,
+        )  # fmt: skip
     audit(
         type="appointment.moved", target=current, by=by, patient_id=current.patient_id, old=before,
         new={"starts_at": current.starts_at.isoformat(), "room": slot.room, "practitioner": slot.practitioner},
@@ -380,7 +389,7 @@ def change_status(
     *,
     appointment: Appointment,
     to: str,
-    by: User,
+    by: User | None,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -405,6 +414,12 @@ def change_status(
         current.arrived_at = now
     if old == Appointment.Status.ARRIVED and to != Appointment.Status.IN_TREATMENT:
         current.arrived_at = None if to != Appointment.Status.DONE else current.arrived_at
+    if old == Appointment.Status.ARRIVED and to not in {
+        Appointment.Status.IN_TREATMENT,
+        Appointment.Status.DONE,
+    }:
+        # Not here after all: nor is the cream on.
+        Stay.objects.filter(appointment=current).delete()
     back = to in {Appointment.Status.CONFIRMED, Appointment.Status.CANCELLED}
     if back and old == Appointment.Status.ARRIVED and current.records.exists():
         raise BookingError("A treatment is recorded for this visit: it can't be taken back.")
@@ -419,6 +434,8 @@ def change_status(
         schedule.cancelled(current, now)
     elif to == Appointment.Status.NO_SHOW:
         schedule.missed(current)
+    if to in Appointment.FREED:
+        freed_visit(current, to, now)
     audit(
         type=f"appointment.{to}", target=current, by=by, patient_id=current.patient_id, old={"status": old},
         new={"status": to}, reason=current.reason,

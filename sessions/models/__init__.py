@@ -13,6 +13,7 @@ from sessions.models.places import (
 )
 from sessions.models.records import DayDecision, MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
 from sessions.models.stock import Lot, Product
+from sessions.models.waitlist import FreedTime, Offer, Stay, WaitlistEntry
 
 __all__ = [
     "Absence",
@@ -21,16 +22,20 @@ __all__ = [
     "CourseBooking",
     "DayDecision",
     "Device",
+    "FreedTime",
     "Location",
     "Lot",
     "Message",
     "MessageAttempt",
     "MixedComponent",
+    "Offer",
     "Practitioner",
     "Product",
     "Room",
     "SafetyCheck",
+    "Stay",
     "TreatedArea",
     "TreatmentRecord",
+    "WaitlistEntry",
     "WorkingHours",
 ]

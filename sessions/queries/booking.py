@@ -308,6 +308,8 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
         Appointment.objects.filter(
             status__in=[Appointment.Status.REQUESTED, Appointment.Status.BOOKED], starts_at__gte=now
         )
+        # A time held for the waiting list is answered there.
+        .exclude(status=Appointment.Status.REQUESTED, offer__state="open")
         .select_related("patient", "location", "practitioner__user", "room", "planned_session")
         .order_by("starts_at", "pk")
     )

@@ -9,7 +9,9 @@ from django.db import IntegrityError, transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
+from sessions.freed import freed_hours
 from sessions.models import Absence, Appointment, Closure, Location, Practitioner, Room, WorkingHours
+from sessions.scheduling import Span
 from sessions.setup import queries
 from sessions.setup.actions.common import change, plain
 from sessions.setup.faults import SetupError, ask_about, broken
@@ -140,7 +142,9 @@ def change_absence(
     hits = [row for row in absence_hits(practitioner, starts_at, ends_at, now) if row.pk not in before]
     ask_about(hits, accepted)
     values = {"starts_at": starts_at, "ends_at": ends_at, "reason": reason}
+    was = Span(locked.starts_at, locked.ends_at)
     change(locked, values, type="absence.changed", by=by)
+    freed_hours(was=was, still=Span(starts_at, ends_at), cause="present", now=now, practitioner=practitioner)
     return locked
 
 
@@ -155,7 +159,9 @@ def remove_absence(*, absence: Absence, by: User, now: datetime) -> None:
         old=plain({"practitioner": locked.practitioner, "starts_at": locked.starts_at, "ends_at": locked.ends_at,
                    "reason": locked.reason}),
     )  # fmt: skip
+    was = Span(locked.starts_at, locked.ends_at)
     locked.delete()
+    freed_hours(was=was, still=None, cause="present", now=now, practitioner=absence.practitioner)
 
 
 # ---- closures ----------------------------------------------------------------------------------------------
@@ -198,12 +204,14 @@ def change_closure(
     before = {row.pk for row in closure_hits(closure.location, locked.starts_at, locked.ends_at, now)}
     hits = [row for row in closure_hits(closure.location, starts_at, ends_at, now) if row.pk not in before]
     ask_about(hits, accepted)
+    was = Span(locked.starts_at, locked.ends_at)
     change(
         locked,
         {"starts_at": starts_at, "ends_at": ends_at, "reason": reason},
         type="closure.changed",
         by=by,
     )
+    freed_hours(was=was, still=Span(starts_at, ends_at), cause="opened", now=now, location=closure.location)
     return locked
 
 
@@ -218,4 +226,6 @@ def remove_closure(*, closure: Closure, by: User, now: datetime) -> None:
         old=plain({"location": locked.location, "starts_at": locked.starts_at, "ends_at": locked.ends_at,
                    "reason": locked.reason}),
     )  # fmt: skip
+    was = Span(locked.starts_at, locked.ends_at)
     locked.delete()
+    freed_hours(was=was, still=None, cause="opened", now=now, location=closure.location)
