@@ -40,7 +40,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Somebody whom a free time fits, with the earliest time that does."""
+    """Somebody whom a free time fits, with the best time that does."""
 
     entry: Waiting
     slot: Slot
@@ -64,12 +64,25 @@ def fits(entry: Waiting, slot: Slot, *, zone: ZoneInfo, answer_by: datetime) -> 
 
 
 def candidates(
-    entries: Iterable[Waiting], slots: Mapping[int, Sequence[Slot]], *, zone: ZoneInfo, answer_by: datetime
+    entries: Iterable[Waiting],
+    slots: Mapping[int, Sequence[Slot]],
+    *,
+    freed: Span,
+    zone: ZoneInfo,
+    answer_by: datetime,
 ) -> Iterator[Candidate]:
-    """Those whom one of their `slots` (free times by entry) fits, in rank, each with the earliest that does."""
+    """Those whom one of their `slots` (free times by entry) fits, in rank, each with the best that does.
+
+    The best uses the most of the freed time; of equal ones the earliest.
+    """
+
+    def order(slot: Slot) -> tuple[timedelta, datetime, int, int]:
+        used = min(slot.end, freed.end) - max(slot.start, freed.start)
+        return -used, slot.start, slot.room, slot.device or 0
+
     for entry in sorted(entries, key=lambda one: one.rank):
         fitting = [
             slot for slot in slots.get(entry.key, ()) if fits(entry, slot, zone=zone, answer_by=answer_by)
         ]
         if fitting:
-            yield Candidate(entry, min(fitting, key=lambda slot: (slot.start, slot.room, slot.device or 0)))
+            yield Candidate(entry, min(fitting, key=order))

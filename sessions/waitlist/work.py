@@ -16,6 +16,7 @@ from mesoclinic.audit.actions import record as audit
 from sessions.actions.booking import BookingError, lock_resources
 from sessions.models import Appointment, FreedTime, Location, Offer, WaitlistEntry
 from sessions.reminders.schedule import address_of
+from sessions.scheduling import Span
 from sessions.scheduling.search import CLEANUP, SETUP
 from sessions.waitlist import link, messages
 from sessions.waitlist.act import book, close_offer, standing_visit
@@ -120,8 +121,8 @@ def _offer(freed: FreedTime, now: datetime) -> bool:
         return False
     ends = answer_by(now, freed.location)
     ranked, slots, entries = matching(freed, now)
-    later = False
-    for candidate in candidates(ranked, slots, zone=freed.location.zone, answer_by=ends):
+    later, span = False, Span(freed.starts_at, freed.ends_at)
+    for candidate in candidates(ranked, slots, freed=span, zone=freed.location.zone, answer_by=ends):
         if candidate.entry.busy:
             later = True
             continue

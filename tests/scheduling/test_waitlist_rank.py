@@ -15,6 +15,7 @@ from sessions.waitlist.rank import Candidate, Waiting, candidates, fits
 MADRID = ZoneInfo("Europe/Madrid")
 NOW = datetime(2026, 11, 30, 8, tzinfo=UTC)
 ANSWER = NOW + timedelta(minutes=15)
+FREED = Span(NOW + timedelta(hours=24), NOW + timedelta(hours=25))
 
 
 def waiting(key: int, **values: object) -> Waiting:
@@ -32,7 +33,11 @@ def slot(hours: float = 24, minutes: int = 30, practitioner: int = 1) -> Slot:
 
 def ranked(entries: list[Waiting], slots: dict[int, list[Slot]] | None = None) -> list[int]:
     found = candidates(
-        entries, slots or {entry.key: [slot()] for entry in entries}, zone=MADRID, answer_by=ANSWER
+        entries,
+        slots or {entry.key: [slot()] for entry in entries},
+        freed=FREED,
+        zone=MADRID,
+        answer_by=ANSWER,
     )
     return [one.entry.key for one in found]
 
@@ -75,6 +80,10 @@ def test_the_edges_belong_to_what_fits() -> None:
         assert fits(waiting(1, **changes), slot(), zone=MADRID, answer_by=ANSWER)
 
 
+def used(slot: Slot) -> timedelta:
+    return min(slot.end, FREED.end) - max(slot.start, FREED.start)
+
+
 ENTRIES = st.lists(
     st.builds(
         lambda key, priority, days, until, weekday, practitioner, notice, busy: waiting(
@@ -100,10 +109,10 @@ def test_nobody_who_fits_is_passed_over_and_the_order_of_the_rows_says_nothing(
     entries: list[Waiting], slots: list[Slot], chance: object
 ) -> None:
     by_entry = {entry.key: slots for entry in entries}
-    found = list(candidates(entries, by_entry, zone=MADRID, answer_by=ANSWER))
+    found = list(candidates(entries, by_entry, freed=FREED, zone=MADRID, answer_by=ANSWER))
     mixed = list(entries)
     chance.shuffle(mixed)  # type: ignore[attr-defined]
-    assert list(candidates(mixed, by_entry, zone=MADRID, answer_by=ANSWER)) == found
+    assert list(candidates(mixed, by_entry, freed=FREED, zone=MADRID, answer_by=ANSWER)) == found
     # Slow and obvious: everybody with a fitting time, the lowest rank first.
     expected = sorted(
         (entry for entry in entries if any(fits(entry, s, zone=MADRID, answer_by=ANSWER) for s in slots)),
@@ -115,9 +124,13 @@ def test_nobody_who_fits_is_passed_over_and_the_order_of_the_rows_says_nothing(
     for one in found:
         assert isinstance(one, Candidate)
         assert fits(one.entry, one.slot, zone=MADRID, answer_by=ANSWER)
-        assert not any(
-            s.start < one.slot.start and fits(one.entry, s, zone=MADRID, answer_by=ANSWER) for s in slots
-        )
+        better = [
+            s
+            for s in slots
+            if fits(one.entry, s, zone=MADRID, answer_by=ANSWER)
+            and (-used(s), s.start) < (-used(one.slot), one.slot.start)
+        ]
+        assert not better
 
 
 # ---- quiet hours -------------------------------------------------------------------------------------------
