@@ -152,6 +152,10 @@ class Chrome:
         return url_or_none("patients:search")
 
     @property
+    def walk_in_url(self) -> str | None:
+        return url_or_none("sessions:walk-in")
+
+    @property
     def start_url(self) -> str:
         return url_or_none("start") or "/"
 
