@@ -16,6 +16,7 @@ from sessions.models.records import DayDecision, MixedComponent, SafetyCheck, Tr
 from sessions.models.selfservice import CalendarFeed, LinkWithdrawal, TimeRequest
 from sessions.models.stock import Lot, Product
 from sessions.models.types import AppointmentType, Needs
+from sessions.models.waitlist import FreedTime, Offer, Stay, WaitlistEntry
 
 __all__ = [
     "Absence",
@@ -26,6 +27,7 @@ __all__ = [
     "CourseBooking",
     "DayDecision",
     "Device",
+    "FreedTime",
     "HolidayYear",
     "LinkWithdrawal",
     "Location",
@@ -34,12 +36,15 @@ __all__ = [
     "MessageAttempt",
     "MixedComponent",
     "Needs",
+    "Offer",
     "Practitioner",
     "Product",
     "Room",
     "SafetyCheck",
+    "Stay",
     "TimeRequest",
     "TreatedArea",
     "TreatmentRecord",
+    "WaitlistEntry",
     "WorkingHours",
 ]

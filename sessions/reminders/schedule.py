@@ -147,3 +147,8 @@ def unconfirmed(appointment: Appointment, now: datetime) -> None:
 def missed(appointment: Appointment) -> None:
     """A visit that was missed needs no reminder."""
     _withdraw(appointment)
+
+
+def restored(appointment: Appointment, now: datetime) -> None:
+    """A cancellation was taken back before it was told: its reminder is made anew."""
+    _queue(_reminder(appointment, now))

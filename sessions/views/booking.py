@@ -31,6 +31,7 @@ from patients.queries import clean_query, search_anywhere
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.actions import booking as actions
+from sessions.actions.restore import REASONS, reason_words
 from sessions.models import Appointment, AppointmentType, Location, Practitioner
 from sessions.models.types import CONSULTATION
 from sessions.places import location_of
@@ -640,6 +641,7 @@ def _appointment_page(
         "today": found.starts_at.astimezone(found.location.zone).date()
         == timezone.now().astimezone(found.location.zone).date(),
         "coming": found.starts_at > timezone.now(),
+        "reasons": REASONS, "typed_reason": typed(request, "reason", 300) if request.method == "POST" else "",
         "record": found.records.order_by("-version").first(),
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
@@ -668,14 +670,17 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
             version=row_id(version),
-            reason=typed(request, "reason", 300),
+            reason=reason_words(str(request.POST.get("why", "")), typed(request, "reason", 300)),
         )  # fmt: skip
     except actions.BookingError as error:
         return _appointment_page(request, get_object_or_404(_appointments(), pk=pk), str(error), 409)
     changed = get_object_or_404(_appointments(), pk=pk)
     said = f"{called(request, changed.patient)}: {changed.get_status_display().lower()}."
     back = str(request.POST.get("next", ""))
-    messages.success(request, said)
+    undo = ""
+    if to == Appointment.Status.CANCELLED and changed.starts_at > timezone.now():
+        undo = f"{reverse('sessions:appointment-restore', args=[pk])}?version={changed.version}"
+    toast(request, said, undo_url=undo)
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
         return redirect(back)
     return redirect("sessions:appointment", pk)
