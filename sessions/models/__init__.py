@@ -1,6 +1,7 @@
 """Places and people, appointments, treatment records, stock, messages."""
 
 from sessions.models.appointments import Appointment, CourseBooking
+from sessions.models.calendar import CalendarSettings
 from sessions.models.messages import Message, MessageAttempt
 from sessions.models.places import (
     Absence,
@@ -17,6 +18,7 @@ from sessions.models.stock import Lot, Product
 __all__ = [
     "Absence",
     "Appointment",
+    "CalendarSettings",
     "Closure",
     "CourseBooking",
     "DayDecision",
