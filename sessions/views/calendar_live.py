@@ -1,7 +1,7 @@
 """What the calendar's component asks the server: what to draw, what changed, may this visit lie there."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -141,8 +141,8 @@ class PlaceForm(forms.Form):
 
     visit = forms.IntegerField(min_value=1, max_value=2**62)
     version = forms.IntegerField(min_value=0, max_value=2**31 - 1)
-    start = forms.DateTimeField(input_formats=["%Y-%m-%d %H:%M"])
-    end = forms.DateTimeField(input_formats=["%Y-%m-%d %H:%M"], required=False)
+    start = forms.CharField(min_length=16, max_length=16)
+    end = forms.CharField(min_length=16, max_length=16, required=False)
     practitioner = forms.IntegerField(min_value=1, max_value=2**62, required=False)
     room = forms.IntegerField(min_value=1, max_value=2**62, required=False)
     device = forms.IntegerField(min_value=1, max_value=2**62, required=False)
@@ -151,13 +151,28 @@ class PlaceForm(forms.Form):
     #: The person has seen what leaves its window and wants it all the same.
     anyway = forms.BooleanField(required=False)
 
+    def clean_start(self) -> datetime:
+        return self._wall("start")
+
+    def clean_end(self) -> datetime | None:
+        return self._wall("end") if self.cleaned_data["end"] else None
+
+    def _wall(self, name: str) -> datetime:
+        """Without a zone: Django's own field would read it in the zone of the reader."""
+        try:
+            return datetime.fromisoformat(self.cleaned_data[name]).replace(tzinfo=None)
+        except ValueError as error:
+            raise forms.ValidationError("No time.") from error
+
 
 def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
     """A time on the wall there. BookingError for one that the change to summer time leaves out."""
-    local = wall.replace(tzinfo=None)
-    moment = local.replace(tzinfo=zone)
-    there = moment.astimezone(ZoneInfo("UTC")).astimezone(zone).replace(tzinfo=None)
-    if there != local or not 2000 <= local.year <= 2100:
+    moment = wall.replace(tzinfo=zone)
+    # Into the year 9999 no clock can be turned.
+    exists = (
+        2000 <= wall.year <= 2100 and moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == wall
+    )
+    if not exists:
         raise actions.BookingError("This time does not exist on that day. Choose another one.")
     return moment
 
@@ -299,4 +314,4 @@ def calendar_settings(request: HttpRequest) -> HttpResponse:
     CalendarSettings.objects.update_or_create(
         user=cast(User, request.user), defaults={name: form.cleaned_data[name] for name in sent}
     )
-    return HttpResponse(status=204)
+    return JsonResponse({})
