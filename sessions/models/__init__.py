@@ -1,6 +1,7 @@
 """Places and people, appointments, treatment records, stock, messages."""
 
 from sessions.models.appointments import Appointment, CourseBooking
+from sessions.models.calendar import CalendarSettings
 from sessions.models.messages import Message, MessageAttempt
 from sessions.models.places import (
     Absence,
@@ -23,6 +24,7 @@ __all__ = [
     "Appointment",
     "AppointmentType",
     "CalendarFeed",
+    "CalendarSettings",
     "Closure",
     "CourseBooking",
     "DayDecision",

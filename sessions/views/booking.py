@@ -483,7 +483,7 @@ def slots_by_day(
                 {
                     "name": name,
                     "slots": [
-                        {"slot": slot, "local": local, "packed": pack([slot], **more),
+                        {"slot": slot, "local": local, "wall": f"{local:%Y-%m-%d %H:%M}", "packed": pack([slot], **more),
                          "who": names["practitioner"].get(slot.practitioner, ""), "room": names["room"].get(slot.room, "")}
                         for slot in slots
                         if (local := wall_clock(slot.start, book.zone)).hour >= hour and local.hour < until
@@ -581,6 +581,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     context = {
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
         "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
+        "wanted_at": f"{wanted.get('day')} {request.GET.get('time', '')}",
         "banner": banner_for(request, patient), "what": chosen.name if chosen else "",
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
@@ -592,7 +593,12 @@ def _who_is_coming(request: HttpRequest) -> HttpResponse:
     """New visit without a patient: find one on this page."""
     text = clean_query(str(request.GET.get("q", "")))
     found = search_anywhere(text, limit=12) if text else []
-    context = {"q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8]}
+    # A time that was clicked in the calendar stays chosen while the patient is found.
+    kept = {name: request.GET[name][:20] for name in ("day", "time", "practitioner") if request.GET.get(name)}
+    context = {
+        "q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8], "kept": kept,
+        "kept_query": urlencode(kept),
+    }  # fmt: skip
     htmx = getattr(request, "htmx", False)
     return render(request, "sessions/booking/_who.html" if htmx else "sessions/booking/who.html", context)
 

@@ -191,6 +191,7 @@
   document.querySelectorAll("[data-slots]").forEach((form) => {
     const place = form.querySelector("[data-chosen]");
     if (place) place.dataset.none = place.textContent;
+    sayChosen(form);
     form.addEventListener("change", () => sayChosen(form));
     form.addEventListener("htmx:afterSwap", () => sayChosen(form));
   });
