@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern
 
+from sessions.reflow.urls import urlpatterns as reflow
 from sessions.setup.urls import urlpatterns as setup
 from sessions.urls_booking import urlpatterns as booking
 from sessions.urls_calendar import urlpatterns as calendar
@@ -12,5 +13,5 @@ from sessions.waitlist.urls import urlpatterns as waitlist
 
 app_name = "sessions"
 urlpatterns: list[URLPattern] = [
-    *calendar, *booking, *treatment, *selfservice, *setup, *waitlist, *waiting,
+    *calendar, *booking, *treatment, *selfservice, *setup, *waitlist, *waiting, *reflow,
 ]  # fmt: skip

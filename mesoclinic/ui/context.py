@@ -45,7 +45,13 @@ ON_HOLD = Entry("visits-on-hold", _("Visits on hold"), "octagon-alert", "protoco
 CATALOGUE = Entry("catalogue", _("Catalogue"), "book-open", "protocols:catalogue", ("protocols:catalogue",))
 TODAY = Entry("today", _("In treatment"), "syringe", "sessions:today")
 STOCK = Entry("stock", _("Stock and lots"), "test-tube", "sessions:stock", ("sessions:stock", "sessions:lot"))
-COURSES = Entry("courses-to-book", _("Courses to book"), "calendar-plus", "sessions:courses-to-book")
+COURSES = Entry(
+    "courses-to-book",
+    _("Courses to book"),
+    "calendar-plus",
+    "sessions:courses-to-book",
+    ("sessions:courses-to-book", "sessions:out-of-window", "sessions:course-reflow"),
+)
 NOT_CONFIRMED = Entry("not-confirmed", _("Not confirmed"), "clock-alert", "sessions:not-confirmed")
 REQUESTS = Entry("requests", _("Requests"), "phone", "sessions:requests")
 WAITLIST = Entry(

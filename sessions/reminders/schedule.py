@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.db.models import Q
+
 from patients.models import Patient
 from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, CourseBooking, Message
@@ -35,14 +37,14 @@ def address_of(patient: Patient) -> tuple[str, str] | None:
 
 def _message(
     kind: str, text: str, appointments: Sequence[Appointment], *, cause: str, send_at: datetime,
-    old: datetime | None = None, calendar: str = "",
+    old: datetime | None = None, calendar: str = "", olds: Sequence[datetime | None] = (),
 ) -> Message | None:  # fmt: skip
     """The message, not stored yet; None for a patient who gets none."""
     first = appointments[0]
     address = address_of(first.patient)
     if address is None:
         return None
-    language, subject, body = write(text, appointments, old=old)
+    language, subject, body = write(text, appointments, old=old, olds=olds)
     return Message(
         kind=kind, cause=cause, patient=first.patient, appointment=first, location=first.location, channel=address[0],
         recipient=address[1], language=language, subject=subject, body=body, calendar=calendar, send_at=send_at,
@@ -104,6 +106,39 @@ def taken_back(appointment: Appointment, *, before: int) -> None:
         Message.objects.filter(
             cause=f"moved:{appointment.pk}:{appointment.version}", state=Message.State.DUE
         ).update(state=Message.State.WITHDRAWN)
+
+
+def rescheduled(
+    appointments: Sequence[Appointment], olds: Sequence[datetime | None], now: datetime, key: str
+) -> None:
+    """One message for all visits of a course that moved, and for those that it got anew (`olds` is None there)."""
+    changed = [
+        (row, old) for row, old in zip(appointments, olds, strict=True) if old is None or old != row.starts_at
+    ]
+    if not changed:
+        # Another room or practitioner at the same time: nothing that the patient was told is wrong.
+        return
+    rows = [row for row, _old in changed]
+    for row in rows:
+        _withdraw(row)
+    news = _message(
+        Message.Kind.MOVED, "rescheduled", rows, cause=f"course:{key}", send_at=now + GRACE,
+        olds=[old for _row, old in changed], calendar=calendar_of(rows),
+    )  # fmt: skip
+    _queue(news, *(_reminder(row, now) for row in rows))
+
+
+def never_mind(done: str, undone: str, added: Sequence[int]) -> None:
+    """A re-flow was undone (call after it): where its news had not left, nobody needs to hear of either."""
+    news = Message.objects.filter(cause=f"course:{done}")
+    if news.exclude(state__in=[Message.State.DUE, Message.State.WITHDRAWN, Message.State.FAILED]).exists():
+        return
+    waiting = Q(cause__in=[f"course:{done}", f"course:{undone}"]) | Q(
+        appointment__in=list(added), kind=Message.Kind.CANCELLED
+    )
+    Message.objects.filter(waiting, state__in=[Message.State.DUE, Message.State.FAILED]).update(
+        state=Message.State.WITHDRAWN
+    )
 
 
 def lengthened(appointment: Appointment, old_end: datetime, now: datetime) -> None:

@@ -38,9 +38,13 @@ def when(moment: datetime, location: Location, language: str) -> str:
 
 
 def write(
-    kind: str, appointments: Sequence[Appointment], *, old: datetime | None = None
-) -> tuple[str, str, str]:
-    """(language, subject, body) of a message about appointments of one patient at one location."""
+    kind: str, appointments: Sequence[Appointment], *, old: datetime | None = None,
+    olds: Sequence[datetime | None] = (),
+) -> tuple[str, str, str]:  # fmt: skip
+    """(language, subject, body) of a message about appointments of one patient at one location.
+
+    `old` is the time before of one visit, `olds` those of several, None for one that is new.
+    """
     first = appointments[0]
     language, location = language_of(first), first.location
     words = texts()[language]
@@ -55,8 +59,15 @@ def write(
         "until": format_time(first.ends_at.astimezone(location.zone), "HH:mm", locale=language),
         "old": when(old, location, language) if old else "",
         "times": "\n".join(f"- {when(row.starts_at, location, language)}" for row in appointments),
+        "moves": "\n".join(
+            words["rescheduled"]["instead" if before else "new"].format(
+                when=when(row.starts_at, location, language),
+                old=when(before, location, language) if before else "",
+            )
+            for row, before in zip(appointments, olds, strict=False)
+        ),
         "early": words["early"].format(minutes=early) if early else "",
-        "link": COURSE_LINK if kind == "booked" and len(appointments) > 1 else VISIT_LINK,
+        "link": COURSE_LINK if kind in {"booked", "rescheduled"} and len(appointments) > 1 else VISIT_LINK,
     }
     subject = words[kind]["one"] if kind == "booked" and len(appointments) == 1 else words[kind]["subject"]
     return language, subject.format(**values)[:200], words[kind]["body"].format(**values)

@@ -785,7 +785,9 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     visits = [visit_of(row.planned_session) for row in others.values() if row.planned_session]
     for row in days:
         row["leaving"] = check_move(visits, placed, planned.number, row["day"]) if planned else ()
-        row["blocked"] = any(one.days < 0 for one in row["leaving"])
+        # Too soon after the visit before is never possible; too soon before the next one is when that one moves too.
+        row["blocked"] = any(one.days < 0 and one.number == visit.number for one in row["leaving"])
+        row["reflow"] = any(one.days < 0 and one.number != visit.number for one in row["leaving"])
     context = {
         "appointment": found, "patient": found.patient, "days": days, "fault": fault, "day": day,
         "earlier": max(day - timedelta(days=7), timezone.localdate()), "later": day + timedelta(days=7),

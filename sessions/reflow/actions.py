@@ -1,0 +1,202 @@
+"""Writes of a re-flow: all visits of one patient in one transaction, one message, and the way back."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from django.db import IntegrityError, transaction
+
+from mesoclinic.audit.actions import record as audit
+from protocols.models import PlannedSession
+from sessions.actions import booking
+from sessions.actions.booking import Actor, BookingError
+from sessions.freed import freed
+from sessions.models import Appointment, Location
+from sessions.queries.booking import slot_of, visit_of
+from sessions.queries.diary import LIVE
+from sessions.queries.types import visit_for
+from sessions.reflow.queries import COMING
+from sessions.reminders import schedule
+from sessions.scheduling import Slot
+from sessions.scheduling.diary import CLEANUP, SETUP
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A visit (key and the version that was seen) that goes to another time, or a session that gets one."""
+
+    slot: Slot
+    visit: int | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was changed: visits as they are now, and the slots they had. `message` names the news about it."""
+
+    visits: tuple[Appointment, ...]
+    before: tuple[Slot, ...]
+    message: str
+
+
+def _read(changes: Sequence[Change]) -> tuple[dict[int, Appointment], dict[int, PlannedSession]]:
+    visits = {
+        row.pk: row
+        for row in Appointment.objects.filter(pk__in=[one.visit for one in changes if one.visit])
+        .select_related("patient", "location", "type", "planned_session__plan", "practitioner__user", "room", "device")
+    }  # fmt: skip
+    sessions = {
+        row.pk: row
+        for row in PlannedSession.objects.filter(
+            pk__in=[one.slot.visit for one in changes if one.visit is None]
+        ).select_related("plan__patient")
+    }
+    return visits, sessions
+
+
+@transaction.atomic
+def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -> Done:
+    """Move visits of one patient, and book sessions of the same course that have none: all or nothing.
+
+    Raises TimeTaken when somebody was faster, BookingError when something changed since it was proposed.
+    """
+    if not changes:
+        raise BookingError("There is nothing to change.")
+    visits, sessions = _read(changes)
+    if len(visits) + len(sessions) != len(changes):
+        raise BookingError("A visit is not there any more. Propose again.")
+    patients = {row.patient_id for row in visits.values()} | {
+        row.plan.patient_id for row in sessions.values()
+    }
+    if len(patients) != 1:
+        raise BookingError("These visits do not belong together. Propose again.")
+    patient = patients.pop()
+    location = Location.objects.get(rooms=changes[0].slot.room)
+    old = [slot_of(row) for row in visits.values()]
+    new = [one.slot for one in changes]
+    held = booking.lock_resources(
+        patients=[patient],
+        practitioners=[slot.practitioner for slot in (*old, *new)],
+        rooms=[room for slot in (*old, *new) for room in (slot.room, slot.prep_room)],
+        devices=[slot.device for slot in (*old, *new)],
+    )
+    visits, sessions = _read(changes)
+    _unchanged(changes, visits, now)
+    before = {row.pk: slot_of(row) for row in visits.values()}
+    # Two visits may change places: while they are on their way neither takes a time.
+    states = {row.pk: row.status for row in visits.values()}
+    Appointment.objects.filter(pk__in=list(visits)).update(status=Appointment.Status.CANCELLED)
+    _allowed(changes, visits, sessions, patient, location, held)
+    made = []
+    try:
+        with transaction.atomic():
+            for one in sorted(changes, key=lambda change: change.slot.start):
+                if one.visit is not None:
+                    made.append(_moved(visits[one.visit], one.slot, states[one.visit]))
+                else:
+                    session = sessions[one.slot.visit]
+                    made.append(
+                        booking._appointment(
+                            one.slot, session.plan.patient, location, by, planned_session=session
+                        )
+                    )
+                made[-1].save()
+    except IntegrityError as error:
+        raise booking._taken(error) from error
+    key = uuid.uuid4().hex
+    olds = [before[row.pk].start if row.pk in before else None for row in made]
+    schedule.rescheduled(made, olds, now, key)
+    for row in made:
+        _told(row, before.get(row.pk), by, now, reason)
+    return Done(tuple(made), tuple(before[row.pk] for row in made if row.pk in before), key)
+
+
+def _unchanged(changes: Sequence[Change], visits: dict[int, Appointment], now: datetime) -> None:
+    for one in changes:
+        if one.slot.comes < now:
+            raise BookingError("A time lies in the past. Propose again.")
+        if one.visit is None:
+            continue
+        visit = visits[one.visit]
+        if one.version is not None and visit.version != one.version:
+            raise BookingError("Somebody else changed a visit meanwhile. Propose again.")
+        if visit.status not in COMING:
+            raise BookingError("Only coming visits can be moved.")
+
+
+def _allowed(
+    changes: Sequence[Change], visits: dict[int, Appointment], sessions: dict[int, PlannedSession], patient: int,
+    location: Location, held: booking.Locked,
+) -> None:  # fmt: skip
+    """Hours, rooms and devices as they are now, nobody in the way, no session too near to another one."""
+    wanted, placed = [], []
+    for one in changes:
+        planned = visits[one.visit].planned_session if one.visit is not None else sessions[one.slot.visit]
+        if planned is not None:
+            wanted.append((one.slot, visit_of(planned)))
+            placed.append((planned, booking._day(one.slot, location)))
+        else:
+            assert one.visit is not None
+            wanted.append((one.slot, visit_for(visits[one.visit].needs, one.slot.minutes)))
+    booking._works(wanted, location, held)
+    booking._free([one.slot for one in changes], patient)
+    if placed:
+        near = booking._near(patient, [day for _planned, day in placed])
+        booking._check_apart(placed, near)
+        _in_order(placed)
+
+
+def _in_order(placed: Sequence[tuple[PlannedSession, booking.date]]) -> None:
+    """The sessions that move keep their distance from each other too."""
+    ordered = sorted(placed, key=lambda row: row[0].number)
+    for (before, day), (after, next_day) in pairwise(ordered):
+        if before.course == after.course and after.number == before.number + 1:
+            gap = (next_day - day).days
+            if gap < after.earliest_days:
+                raise BookingError(f"Session {after.number} would come too soon after the one before.")
+
+
+def _moved(visit: Appointment, slot: Slot, status: str) -> Appointment:
+    # A confirmation was for the old time.
+    visit.status = status if slot.start == visit.starts_at else Appointment.Status.BOOKED
+    visit.practitioner_id, visit.room_id, visit.device_id = slot.practitioner, slot.room, slot.device
+    visit.starts_at, visit.ends_at = slot.start, slot.end
+    visit.occupied_from, visit.occupied_until = slot.start - SETUP, slot.end + CLEANUP
+    visit.prep_from, visit.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
+    visit.version += 1
+    return visit
+
+
+def _told(visit: Appointment, before: Slot | None, by: Actor, now: datetime, reason: str) -> None:
+    """The audit row, and the old time to the waiting list."""
+    if before is None:
+        audit(
+            type="appointment.booked", target=visit, by=by, patient_id=visit.patient_id,
+            new={"starts_at": visit.starts_at.isoformat()}, reason=reason,
+        )  # fmt: skip
+        return
+    if (before.start, before.practitioner) != (visit.starts_at, visit.practitioner_id):
+        freed(
+            location_id=visit.location_id, practitioner_id=before.practitioner, starts_at=before.start,
+            ends_at=before.end, cause="moved", now=now, appointment=visit,
+        )  # fmt: skip
+    audit(
+        type="appointment.moved", target=visit, by=by, patient_id=visit.patient_id,
+        old={"starts_at": before.start.isoformat(), "room": before.room, "practitioner": before.practitioner},
+        new={"starts_at": visit.starts_at.isoformat(), "room": visit.room_id, "practitioner": visit.practitioner_id},
+        reason=reason,
+    )  # fmt: skip
+
+
+@transaction.atomic
+def undo(*, changes: Sequence[Change], added: Sequence[int], message: str, by: Actor, now: datetime) -> Done:
+    """Back as it was; sessions that had got a time lose it again. Where the news had not left, none leaves at all."""
+    for visit in Appointment.objects.filter(LIVE, pk__in=list(added)).select_related("patient", "location"):
+        booking.change_status(
+            appointment=visit, to=Appointment.Status.CANCELLED, by=by, now=now, reason="Re-flow undone"
+        )
+    done = apply(changes=changes, by=by, now=now, reason="Undone")
+    schedule.never_mind(message, done.message, added)
+    return done

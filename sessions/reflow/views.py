@@ -1,0 +1,255 @@
+"""Pages of a re-flow: one course, or all that an absence, a closure or a device hits. Seen first, then applied."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from mesoclinic.accounts.models import User
+from mesoclinic.accounts.permissions import Permission, require
+from mesoclinic.ui.reading import row_id
+from mesoclinic.ui.toasts import toast
+from patients.models import Patient
+from patients.shell import banner_for
+from protocols.models import TreatmentPlan
+from sessions.actions.booking import BookingError
+from sessions.models import Absence, Appointment, Closure, Device
+from sessions.queries.slack import days_to_spare, most_urgent_first
+from sessions.reflow import actions, queries
+from sessions.reflow.actions import Change
+from sessions.reflow.queries import Cause, Line, Proposal
+from sessions.reminders.schedule import address_of
+from sessions.scheduling import Slot
+from sessions.views.booking import _names, called, pack, unpack, wall_clock
+
+#: So many patients are put in order at once; the others follow, the most urgent first.
+AT_ONCE = 25
+_CAUSES: dict[str, type[Absence | Closure | Device]] = {
+    "absence": Absence,
+    "closure": Closure,
+    "device": Device,
+}
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _packed(proposal: Proposal) -> str:
+    lines = proposal.changes
+    return pack(
+        [line.slot for line in lines if line.slot is not None],
+        visits=[line.visit.pk if line.visit else None for line in lines],
+        versions=[line.visit.version if line.visit else None for line in lines],
+    )
+
+
+def _changes(text: str) -> list[Change]:
+    data = unpack(text)
+    if not {"visits", "versions"} <= data.keys():
+        raise Http404("no such proposal")
+    return [
+        Change(slot, visit, version)
+        for slot, visit, version in zip(data["slots"], data["visits"], data["versions"], strict=True)
+    ]
+
+
+def _row(line: Line, names: dict[str, dict[int, str]], proposal: Proposal) -> dict[str, Any]:
+    zone = proposal.location.zone
+    slot, visit = line.slot, line.visit
+    return {
+        "title": line.title, "visit": visit, "slot": slot, "days": abs(line.leaves), "late": line.leaves > 0,
+        "now": wall_clock(visit.starts_at, zone) if visit else None,
+        "then": wall_clock(slot.start, zone) if slot else None,
+        "who": names["practitioner"].get(slot.practitioner, "") if slot else "",
+        "where": ", ".join(
+            filter(None, [names["room"].get(slot.room, ""), names["device"].get(slot.device or 0, "")])
+        ) if slot else "",
+    }  # fmt: skip
+
+
+def _told(proposal: Proposal, names: dict[str, dict[int, str]]) -> dict[str, Any]:
+    """A proposal as its table shows it."""
+    return {
+        "rows": [_row(line, names, proposal) for line in proposal.visits],
+        "changes": len(proposal.changes),
+        "fits": proposal.fits,
+        "packed": _packed(proposal) if proposal.fits and proposal.changes else "",
+    }
+
+
+def _undo_url(done: actions.Done) -> str:
+    versions = {row.planned_session_id or row.pk: row for row in done.visits}
+    rows = [(slot, versions[slot.visit] if slot.visit else done.visits[0]) for slot in done.before]
+    moved = {row.pk for _slot, row in rows}
+    text = pack(
+        [slot for slot, _row in rows], visits=[row.pk for _slot, row in rows],
+        versions=[row.version for _slot, row in rows], added=[row.pk for row in done.visits if row.pk not in moved],
+        message=done.message,
+    )  # fmt: skip
+    return f"{reverse('sessions:reflow-undo')}?{urlencode({'undo': text})}"
+
+
+def _said(request: HttpRequest, patient: Patient, done: actions.Done) -> None:
+    count = len(done.visits)
+    told = " The patient is told once, in 3 minutes." if address_of(patient) else " Nobody is told: call."
+    toast(
+        request, f"{called(request, patient)}: {count} visit{'s' if count != 1 else ''} changed.{told}",
+        undo_url=_undo_url(done),
+    )  # fmt: skip
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@require(Permission.BOOKING_EDIT)
+def course(request: HttpRequest, pk: int, course: int) -> HttpResponse:
+    """The course before and after. Posted with a time (from *Move*) it is laid out around it; with a proposal it is done."""
+    plans = TreatmentPlan.objects.select_related("patient", "assessment", "signed_by")
+    plan = get_object_or_404(plans, pk=pk, status__in=TreatmentPlan.LIVE)
+    now, fault, put, chosen = timezone.now(), "", {}, ""
+    if request.POST.get("proposal"):
+        try:
+            done = actions.apply(
+                changes=_changes(str(request.POST["proposal"])), by=_user(request), now=now, reason="Re-flow"
+            )
+        except BookingError as error:
+            fault = str(error)
+        else:
+            _said(request, plan.patient, done)
+            return redirect("patients:chart", plan.patient_id)
+    if request.POST.get("slot"):
+        chosen = str(request.POST["slot"])
+        put = _put(unpack(chosen), plan)
+    proposal = queries.course_proposal(plan, course, now=now, put=put)
+    if proposal is not None and put and not proposal.changes:
+        raise Http404("nothing to lay out")
+    context = {
+        "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
+        "fault": fault, "proposal": _told(proposal, _names(proposal.location)) if proposal else None,
+        "address": address_of(plan.patient), "slot": chosen, "location": proposal.location if proposal else None,
+    }  # fmt: skip
+    return render(request, "sessions/reflow/course.html", context, status=409 if fault else 200)
+
+
+def _put(data: dict[str, Any], plan: TreatmentPlan) -> dict[int, Slot]:
+    """The session that somebody puts at a time of their own."""
+    visit = get_object_or_404(
+        Appointment, pk=data.get("appointment", 0), planned_session__plan=plan, version=data.get("version", 0)
+    )
+    return {visit.planned_session_id or 0: data["slots"][0]}
+
+
+@require_POST
+@require(Permission.BOOKING_EDIT)
+def undo(request: HttpRequest) -> HttpResponse:
+    """Back as it was before a re-flow."""
+    text = str(request.GET.get("undo", ""))
+    data = unpack(text)
+    if "message" not in data:
+        raise Http404("no re-flow")
+    try:
+        done = actions.undo(
+            changes=_changes(text), added=data["added"], message=data["message"], by=_user(request),
+            now=timezone.now(),
+        )  # fmt: skip
+    except BookingError as error:
+        messages.error(request, f"Not undone. {error}")
+        visit = Appointment.objects.get(pk=data["visits"][0])
+        return redirect("patients:chart", visit.patient_id)
+    messages.success(request, f"{called(request, done.visits[0].patient)}: back as it was.")
+    return redirect("patients:chart", done.visits[0].patient_id)
+
+
+@require_safe
+@require(Permission.BOOKING_EDIT)
+def out_of_window(request: HttpRequest) -> HttpResponse:
+    """Booked visits that lie outside of their windows, the soonest first."""
+    text = request.GET.get("q", "").strip()[:80]
+    page = Paginator(queries.out_of_window(timezone.now(), text), 25).get_page(request.GET.get("page"))
+    context = {"page": page, "rows": queries.lines_of(page.object_list), "q": text}
+    return render(request, "sessions/reflow/out_of_window.html", context)
+
+
+# ---- an absence, a closure, a device ---------------------------------------------------------------------------
+
+
+def _words(cause: Cause) -> str:
+    if isinstance(cause, Absence):
+        return f"{cause.practitioner} is away"
+    return (
+        f"{cause.location.short_name} is closed"
+        if isinstance(cause, Closure)
+        else f"{cause} is out of service"
+    )
+
+
+def _apply_all(request: HttpRequest, now: datetime) -> tuple[int, list[str]]:
+    """(patients put in order, faults): each patient's visits in a transaction of their own."""
+    done, faults = 0, []
+    for text in request.POST.getlist("proposal")[:AT_ONCE]:
+        changes = _changes(text)
+        try:
+            actions.apply(changes=changes, by=_user(request), now=now, reason="Re-flow")
+        except BookingError as error:
+            visit = Appointment.objects.select_related("patient").get(
+                pk=next(one.visit for one in changes if one.visit)
+            )
+            faults.append(f"{called(request, visit.patient)}: {error}")
+        else:
+            done += 1
+    return done, faults
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@require(Permission.BOOKING_EDIT)
+def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
+    """All visits that an absence, a closure or a device hits, each patient's with a proposal to tick."""
+    if kind not in _CAUSES:
+        raise Http404("no such cause")
+    found = cast(Cause, get_object_or_404(_CAUSES[kind], pk=row_id(str(pk)) or 0))
+    now = timezone.now()
+    if request.method == "POST":
+        done, faults = _apply_all(request, now)
+        if done:
+            messages.success(request, f"{done} patient{'s' if done != 1 else ''} put in order.")
+        for fault in faults:
+            messages.error(request, fault)
+        if not done and not faults:
+            messages.error(request, "Nobody was ticked. Nothing was changed.")
+        return redirect("sessions:reflow-cause", kind, pk)
+    hit = queries.hit_by(found, now)
+    spare = days_to_spare(hit)
+    urgent = most_urgent_first(hit, spare)
+    proposals = queries.proposals_for(_first(urgent), now=now)
+    rows = []
+    names: dict[int, dict[str, dict[int, str]]] = {}
+    hits = {visit.pk for visit in hit}
+    for proposal in proposals:
+        place = proposal.location
+        if place.pk not in names:
+            names[place.pk] = _names(place)
+        patient = next(line.visit for line in proposal.visits if line.visit and line.visit.pk in hits).patient
+        rows.append(_told(proposal, names[place.pk]) | {"patient": patient, "plan": proposal.plan})
+    context = {
+        "cause": found, "words": _words(found), "rows": rows, "hits": len(hit), "kind": kind,
+        "patients": len({visit.patient_id for visit in hit}), "shown": len(rows),
+        "fitting": sum(1 for row in rows if row["packed"]),
+    }  # fmt: skip
+    return render(request, "sessions/reflow/cause.html", context)
+
+
+def _first(visits: Sequence[Appointment]) -> list[Appointment]:
+    """The visits of the first patients, at most so many at once."""
+    patients: list[int] = []
+    for visit in visits:
+        if visit.patient_id not in patients:
+            patients.append(visit.patient_id)
+    kept = set(patients[:AT_ONCE])
+    return [visit for visit in visits if visit.patient_id in kept]

@@ -1,0 +1,263 @@
+"""A course that left its windows, an absence, a broken device: what moves is seen first, done at once, and undone."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import date, timedelta
+from itertools import pairwise
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import time_machine
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from mesoclinic.audit.models import AuditEvent
+from protocols.models import TreatmentPlan
+from sessions.actions import booking
+from sessions.models import Absence, Appointment, Device, Message, Room
+from sessions.queries.booking import options_for, slot_of
+from sessions.reflow import actions, queries
+from sessions.reflow.actions import Change
+from sessions.scheduling import Preferences
+from tests.clinic import Clinic
+
+MONDAY = date(2026, 11, 30)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def clinic(db: None) -> Iterator[Clinic]:
+    with time_machine.travel("2026-11-30T06:00:00Z", tick=False):
+        yield Clinic(today=MONDAY)
+
+
+@pytest.fixture
+def desk(clinic: Clinic) -> Client:
+    client = Client()
+    client.force_login(clinic.marta)
+    return client
+
+
+def course(clinic: Clinic, plan: TreatmentPlan | None = None) -> tuple[TreatmentPlan, list[Appointment]]:
+    """A booked course of four, a fortnight apart, from today."""
+    plan = plan or clinic.signed_plan()
+    _planned, options = options_for(plan, clinic.location, Preferences(), now=clinic.at(8), count=1)
+    made = booking.book_course(
+        plan=plan, location=clinic.location, slots=options[0].slots, key=uuid.uuid4(), by=clinic.marta, now=clinic.at(8)
+    )  # fmt: skip
+    Message.objects.update(state="sent")
+    return plan, list(made.appointments.order_by("starts_at"))
+
+
+def days(visits: list[Appointment]) -> list[date]:
+    return [row.starts_at.astimezone(row.location.zone).date() for row in visits]
+
+
+def fresh(visits: list[Appointment]) -> list[Appointment]:
+    return [Appointment.objects.get(pk=row.pk) for row in visits]
+
+
+def changes(proposal: queries.Proposal) -> list[Change]:
+    return [
+        Change(line.slot, line.visit.pk if line.visit else None, line.visit.version if line.visit else None)
+        for line in proposal.changes
+        if line.slot is not None
+    ]
+
+
+def moved_late(_clinic: Clinic, visit: Appointment, by: int) -> Appointment:
+    """The visit so many days later while its neighbours stay, as a new version of the plan may leave a course."""
+    span = by * DAY
+    Appointment.objects.filter(pk=visit.pk).update(
+        starts_at=visit.starts_at + span, ends_at=visit.ends_at + span, occupied_from=visit.occupied_from + span,
+        occupied_until=visit.occupied_until + span,
+    )  # fmt: skip
+    return Appointment.objects.get(pk=visit.pk)
+
+
+def test_a_late_session_moves_as_few_others_as_can_be_and_the_patient_hears_once(
+    clinic: Clinic, desk: Client
+) -> None:
+    plan, visits = course(clinic)
+    late = moved_late(clinic, visits[1], 9)
+    assert late.starts_at.date() == MONDAY + 23 * DAY
+    before = fresh(visits)
+    # Session 3 stood a fortnight after the old date: now five days after session 2, the window begins after seven.
+    listed = desk.get("/out-of-window/").content.decode()
+    assert "Session 3" in listed
+    assert "2 days too soon" in listed
+    page = desk.get(f"/plans/{plan.pk}/reflow/0/").content.decode()
+    assert "Change 1 visit" in page
+    packed = re.search(r'name="proposal" value="([^"]+)"', page)
+    assert packed is not None
+    answer = desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": packed[1]})
+    assert answer.status_code == 302
+    after = fresh(visits)
+    gaps = [(b - a).days for a, b in pairwise(days(after))]
+    assert all(7 <= gap <= 21 for gap in gaps[1:])
+    (moved,) = [row for row, old in zip(after, before, strict=True) if row.starts_at != old.starts_at]
+    news = Message.objects.filter(kind="moved", state="due")
+    assert news.count() == 1
+    assert Message.objects.filter(kind="reminder", state="due", appointment=moved).count() == 1
+    assert AuditEvent.objects.filter(type="appointment.moved", reason="Re-flow").count() == 1
+    assert "Every booked visit is inside its window" in desk.get("/out-of-window/").content.decode()
+
+
+def test_a_time_chosen_for_one_visit_lays_the_rest_out_around_it(clinic: Clinic, desk: Client) -> None:
+    plan, visits = course(clinic)
+    moving = desk.get(
+        f"/appointments/{visits[1].pk}/move/", {"day": (MONDAY + 23 * DAY).isoformat()}
+    ).content.decode()
+    assert "Move and put the course in order" in moving
+    slot = re.findall(r'name="slot" value="([^"]+)"', moving)[0]
+    page = desk.post(f"/plans/{plan.pk}/reflow/0/", {"slot": slot}).content.decode()
+    packed = re.search(r'name="proposal" value="([^"]+)"', page)
+    assert packed is not None
+    # Nothing is changed by looking.
+    assert days(fresh(visits)) == days(visits)
+    desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": packed[1], "slot": slot})
+    after = days(fresh(visits))
+    assert after[1] >= MONDAY + 23 * DAY
+    assert all(7 <= (b - a).days <= 21 for a, b in pairwise(after[1:]))
+    news = Message.objects.get(kind="moved", state="due")
+    assert news.body.count(" instead of ") == sum(a != b for a, b in zip(after, days(visits), strict=True))
+
+
+def test_undo_puts_everything_back_and_nobody_hears_of_it(clinic: Clinic, desk: Client) -> None:
+    plan, visits = course(clinic)
+    moved_late(clinic, visits[3], 8)
+    Message.objects.update(state="sent")
+    before = fresh(visits)
+    page = desk.get(f"/plans/{plan.pk}/reflow/0/").content.decode()
+    packed = re.search(r'name="proposal" value="([^"]+)"', page)
+    assert packed is not None
+    answer = desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": packed[1]})
+    note = next(iter(get_messages(answer.wsgi_request)))
+    url = note.extra_tags.removeprefix("undo:")
+    assert "undo" in parse_qs(urlsplit(url).query)
+    desk.post(url)
+    after = fresh(visits)
+    assert [(row.starts_at, row.room_id, row.status) for row in after] == [
+        (row.starts_at, row.room_id, row.status) for row in before
+    ]
+    assert not Message.objects.filter(kind="moved", state="due").exists()
+    assert Message.objects.filter(kind="reminder", state="due", appointment=after[3]).count() == 1
+
+
+def test_a_missed_session_gets_a_new_place_in_the_course(clinic: Clinic, desk: Client) -> None:
+    plan, visits = course(clinic)
+    with time_machine.travel(visits[1].ends_at + DAY, tick=False):
+        booking.change_status(appointment=visits[0], to="arrived", by=clinic.marta, now=visits[0].starts_at)
+        booking.change_status(appointment=visits[1], to="no-show", by=clinic.marta, now=visits[1].ends_at)
+        proposal = queries.course_proposal(plan, 0, now=visits[1].ends_at + DAY)
+        assert proposal is not None
+        new = [line for line in proposal.changes if line.visit is None]
+        assert [line.title for line in new] == ["Session 2"]
+        actions.apply(
+            changes=changes(proposal), by=clinic.marta, now=visits[1].ends_at + DAY, reason="Re-flow"
+        )
+        standing = Appointment.objects.exclude(status__in=Appointment.FREED).order_by("starts_at")
+        assert [row.planned_session.number for row in standing if row.planned_session] == [1, 2, 3, 4]
+
+
+def test_two_visits_may_change_places(clinic: Clinic) -> None:
+    one = clinic.appointment(planned_session=None, kind="consultation")
+    two = clinic.appointment(planned_session=None, kind="review", starts_at=one.ends_at + timedelta(minutes=15),
+                             ends_at=one.ends_at + timedelta(minutes=45))  # fmt: skip
+    a, b = slot_of(one), slot_of(two)
+    swapped = [
+        Change(
+            booking.Slot(0, 0, b.start, b.start + (a.end - a.start), a.practitioner, a.room, None, 0),
+            one.pk,
+            1,
+        ),
+        Change(
+            booking.Slot(0, 0, a.start, a.start + (b.end - b.start), b.practitioner, b.room, None, 0),
+            two.pk,
+            1,
+        ),
+    ]
+    Room.objects.filter(pk=a.room).update(capabilities=["consultation", "injection"])
+    actions.apply(changes=swapped, by=clinic.marta, now=clinic.at(7), reason="Swap")
+    assert [row.starts_at for row in fresh([one, two])] == [b.start, a.start]
+
+
+def test_nothing_at_all_is_changed_when_somebody_was_faster(clinic: Clinic) -> None:
+    plan, visits = course(clinic)
+    moved_late(clinic, visits[1], 9)
+    proposal = queries.course_proposal(plan, 0, now=clinic.at(8))
+    assert proposal is not None
+    slot = proposal.changes[0].slot
+    assert slot is not None
+    clinic.appointment(
+        patient=clinic.patient("Ana", "Otra"), starts_at=slot.start, ends_at=slot.end, practitioner_id=slot.practitioner,
+        room_id=slot.room, planned_session=None, kind="consultation",
+    )  # fmt: skip
+    before = fresh(visits)
+    with pytest.raises(booking.TimeTaken):
+        actions.apply(changes=changes(proposal), by=clinic.marta, now=clinic.at(8), reason="Re-flow")
+    assert [(r.starts_at, r.status, r.version) for r in fresh(visits)] == [
+        (r.starts_at, r.status, r.version) for r in before
+    ]
+
+
+def test_a_doctor_who_is_ill_is_laid_out_for_all_at_once(clinic: Clinic, desk: Client) -> None:
+    _plan, visits = course(clinic)
+    other = clinic.patient("Ana", "Otra")
+    _other_plan, others = course(clinic, clinic.signed_plan(other))
+    doctors = {row.practitioner_id for row in visits + others}
+    absence = Absence.objects.create(
+        practitioner_id=visits[1].practitioner_id, starts_at=clinic.at(0, day=MONDAY + 13 * DAY),
+        ends_at=clinic.at(0, day=MONDAY + 16 * DAY),
+    )  # fmt: skip
+    hit = queries.hit_by(absence, clinic.at(8))
+    assert hit
+    page = desk.get(f"/reflow/absence/{absence.pk}/").content.decode()
+    assert f"{len(hit)} booked visit" in page
+    ticked = re.findall(r'name="proposal" value="([^"]+)"', page)
+    assert len(ticked) == len({row.patient_id for row in hit})
+    desk.post(f"/reflow/absence/{absence.pk}/", {"proposal": ticked})
+    assert queries.hit_by(absence, clinic.at(8)) == []
+    assert "No booked visit is hit" in desk.get(f"/reflow/absence/{absence.pk}/").content.decode()
+    assert Message.objects.filter(kind="moved", state="due").count() == len({row.patient_id for row in hit})
+    assert doctors
+
+
+def test_a_broken_device_lists_what_needs_it_and_says_who_must_be_called(
+    clinic: Clinic, desk: Client
+) -> None:
+    pen = Device.objects.create(location=clinic.location, name="Only pen", kind="needling-pen")
+    visit = clinic.appointment(
+        device=pen, starts_at=clinic.at(10, day=MONDAY + 7 * DAY), ends_at=clinic.at(11, day=MONDAY + 7 * DAY)
+    )
+    assert queries.hit_by(pen, clinic.at(8)) == []
+    pen.in_service = False
+    pen.save()
+    assert [row.pk for row in queries.hit_by(pen, clinic.at(8))] == [visit.pk]
+    assert "Only pen is out of service" in desk.get(f"/reflow/device/{pen.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "eyJ:1:2"])
+def test_a_tampered_proposal_is_refused(clinic: Clinic, desk: Client, text: str) -> None:
+    plan, visits = course(clinic)
+    answer = desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": text})
+    assert answer.status_code in {200, 404}
+    assert desk.post("/reflow/undo/?undo=" + text).status_code == 404
+    assert days(fresh(visits)) == days(visits)
+
+
+def test_the_pages_ask_as_often_for_many_visits_as_for_few(clinic: Clinic, desk: Client) -> None:
+    desk.get("/out-of-window/")
+    counts = []
+    for number in range(2):
+        _plan, visits = course(clinic, clinic.signed_plan(clinic.patient(f"P{number}", "Uno")))
+        moved_late(clinic, visits[1], 9 + number)
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
+            desk.get("/out-of-window/")
+        counts.append(len(captured))
+    assert counts[0] == counts[1]
