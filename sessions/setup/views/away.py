@@ -101,6 +101,9 @@ def _saved(request: HttpRequest, pages: Pages, form: SpanForm, row: Absence | Cl
     messages.success(request, f"The {pages.name} of {actions.owner_of(row)} is saved.")
     for note in form.told:
         messages.info(request, note)
+    if accepted(request):
+        # Visits are hit: what would put them in order is seen next.
+        return redirect("sessions:reflow-cause", pages.name, row.pk)
     return redirect(pages.list_view)
 
 
@@ -126,7 +129,10 @@ def _change(request: HttpRequest, pages: Pages, pk: int) -> HttpResponse:
     if request.method == "GET":
         visits = actions.hits(actions.owner_of(row), row.starts_at, row.ends_at, now)
         lines, page = visit_lines(request, visits)
-        inside = {"hits": lines, "page": page, "count": len(visits)}
+        inside = {
+            "hits": lines, "page": page, "count": len(visits),
+            "reflow": reverse("sessions:reflow-cause", args=[pages.name, pk]),
+        }  # fmt: skip
     return form_page(
         request, pages.tab, form,
         lambda: actions.change_time(

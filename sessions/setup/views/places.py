@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -203,5 +203,7 @@ def device_service(request: HttpRequest, pk: int) -> HttpResponse:
     )  # fmt: skip
     if not outcome.saved:
         return _place_page(request, found.location, outcome, found)
+    if not on and accepted(request):
+        return redirect("sessions:reflow-cause", "device", found.pk)
     state = "in service" if on else "out of service"
     return told(request, f"{found.name} is {state}.", "sessions:setup-place", found.location_id)
