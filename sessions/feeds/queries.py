@@ -14,7 +14,7 @@ from icalendar.parser import Contentline
 
 from mesoclinic.ui.formatting import initials
 from sessions.feeds.actions import hashed
-from sessions.ics.zones import on_the_clock, vtimezone
+from sessions.ics.zones import on_the_clock, vtimezones
 from sessions.models import Appointment, CalendarFeed, Practitioner
 
 #: What a calendar program gets: a month back, a little more than a year ahead.
@@ -137,9 +137,8 @@ def feed_file(feed: CalendarFeed, now: datetime) -> bytes:
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", timedelta(minutes=15), parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", "PT15M")
-    for zone in sorted({row["location__time_zone"] for row in rows}):
-        times = [row["starts_at"] for row in rows if row["location__time_zone"] == zone]
-        calendar.add_component(vtimezone(ZoneInfo(zone), min(times), max(times)))
+    for zone in vtimezones((row["location__time_zone"], row["starts_at"]) for row in rows):
+        calendar.add_component(zone)
     head, end = calendar.to_ical().decode().split("END:VCALENDAR")
     text = cache(_text)
     return "".join([head, *(_event(row, text) for row in rows), "END:VCALENDAR", end]).encode()
