@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Max, QuerySet, Sum
 from icalendar import Calendar, vText
 from icalendar.parser import Contentline
 
@@ -57,12 +57,10 @@ class State:
 def state(feed: CalendarFeed, now: datetime) -> State:
     """The feed's tag, without reading its visits. One query.
 
-    The sum of versions sees a change that was committed after a later one; the number of visits sees one that went to
-    somebody else; the day moves the range, and brings in new names of patients and rooms at the latest.
+    The sum of versions sees a change that was committed after a later one, and a visit that went to somebody else; the
+    day moves the range, and brings in new names of patients and rooms at the latest.
     """
-    found = _rows(feed.practitioner_id, now).aggregate(
-        count=Count("pk"), changed=Max("changed_at"), versions=Sum("version")
-    )
+    found = _rows(feed.practitioner_id, now).aggregate(changed=Max("changed_at"), versions=Sum("version"))
     what = [feed.pk, feed.token_hash, now.astimezone(UTC).date(), *found.values()]
     tag = hashlib.sha256("\n".join(map(str, what)).encode()).hexdigest()[:32]
     return State(f'"{tag}"', max(filter(None, [found["changed"], feed.made_at])))
