@@ -64,7 +64,7 @@ def choose(*, appointment: Appointment, version: int, start: datetime, now: date
         made = booking.book_single(
             patient=appointment.patient, location=appointment.location, slot=slot,
             kind=Appointment.Kind.SESSION, by=PATIENT_BY_LINK, now=now,
-            capability=found.planned.room_capability, planned=found.planned,
+            planned=found.planned,
         )  # fmt: skip
     else:
         made = booking.move(

@@ -10,8 +10,10 @@ from patients.queries import with_name
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import open_blocks
 from sessions.models import Appointment, TimeRequest
-from sessions.queries.booking import LIVE, _apart_from_other_courses, diary, in_series, visit_of
-from sessions.scheduling import Slot, Visit, find_all_slots
+from sessions.queries.booking import in_series, near_other_courses, visit_of
+from sessions.queries.diary import LIVE, diary
+from sessions.queries.types import visit_for
+from sessions.scheduling import Slot, find_all_slots
 from sessions.selfservice.window import allowed_days
 
 #: A visit outside of a course may be put off by so much; a search is never longer.
@@ -161,10 +163,11 @@ def offers(appointment: Appointment, now: datetime) -> Offers:
         return Offers({}, planned)
     first, last = span
     minutes = int((appointment.ends_at - appointment.starts_at).total_seconds() // 60)
-    visit = visit_of(planned) if planned else Visit(0, 0, 0, 0, 0, minutes, "consultation")
-    book = diary(location, first, last, appointment.patient, leave_out=[appointment.pk])
-    if planned is not None:
-        book = _apart_from_other_courses(book, [planned], location)
+    visit = visit_of(planned) if planned else visit_for(appointment.needs, minutes)
+    book = diary(
+        location, first, last, appointment.patient, leave_out=[appointment.pk],
+        more=near_other_courses([planned], location) if planned else (),
+    )  # fmt: skip
     soonest = now + timedelta(hours=location.late_hours)
     for practitioner in (appointment.practitioner_id, None):
         found = find_all_slots(visit, book, first, last, soonest, practitioner)
