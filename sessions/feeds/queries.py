@@ -8,13 +8,13 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Max, QuerySet, Sum
 from icalendar import Calendar, vText
 from icalendar.parser import Contentline
 
 from mesoclinic.ui.formatting import initials
 from sessions.feeds.actions import hashed
-from sessions.ics.zones import on_the_clock, vtimezone
+from sessions.ics.zones import on_the_clock, vtimezones
 from sessions.models import Appointment, CalendarFeed, Practitioner
 
 #: What a calendar program gets: a month back, a little more than a year ahead.
@@ -57,12 +57,10 @@ class State:
 def state(feed: CalendarFeed, now: datetime) -> State:
     """The feed's tag, without reading its visits. One query.
 
-    The sum of versions sees a change that was committed after a later one; the number of visits sees one that went to
-    somebody else; the day moves the range, and brings in new names of patients and rooms at the latest.
+    The sum of versions sees a change that was committed after a later one, and a visit that went to somebody else; the
+    day moves the range, and brings in new names of patients and rooms at the latest.
     """
-    found = _rows(feed.practitioner_id, now).aggregate(
-        count=Count("pk"), changed=Max("changed_at"), versions=Sum("version")
-    )
+    found = _rows(feed.practitioner_id, now).aggregate(changed=Max("changed_at"), versions=Sum("version"))
     what = [feed.pk, feed.token_hash, now.astimezone(UTC).date(), *found.values()]
     tag = hashlib.sha256("\n".join(map(str, what)).encode()).hexdigest()[:32]
     return State(f'"{tag}"', max(filter(None, [found["changed"], feed.made_at])))
@@ -137,9 +135,8 @@ def feed_file(feed: CalendarFeed, now: datetime) -> bytes:
     calendar.add("x-wr-calname", name)
     calendar.add("refresh-interval", timedelta(minutes=15), parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", "PT15M")
-    for zone in sorted({row["location__time_zone"] for row in rows}):
-        times = [row["starts_at"] for row in rows if row["location__time_zone"] == zone]
-        calendar.add_component(vtimezone(ZoneInfo(zone), min(times), max(times)))
+    for zone in vtimezones((row["location__time_zone"], row["starts_at"]) for row in rows):
+        calendar.add_component(zone)
     head, end = calendar.to_ical().decode().split("END:VCALENDAR")
     text = cache(_text)
     return "".join([head, *(_event(row, text) for row in rows), "END:VCALENDAR", end]).encode()

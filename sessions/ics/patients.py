@@ -12,7 +12,7 @@ from email.utils import parseaddr
 from django.conf import settings
 from icalendar import Calendar, Event, vCalAddress, vText
 
-from sessions.ics.zones import on_the_clock, vtimezone
+from sessions.ics.zones import on_the_clock, vtimezones
 from sessions.models import Appointment, Location
 
 PRODID = "-//mesoclinic//appointments//EN"
@@ -45,15 +45,14 @@ def _event(row: Appointment) -> Event:
 
 
 def calendar_of(appointments: Sequence[Appointment]) -> str:
-    """An .ics of visits at one location; a later one replaces the earlier entries. Cancelled ones are taken out."""
-    zone = appointments[0].location.zone
+    """An .ics of visits; a later one replaces the earlier entries. Cancelled ones are taken out."""
     calendar = Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
     cancelled = all(row.status in Appointment.FREED for row in appointments)
     calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
-    times = [row.starts_at for row in appointments]
-    calendar.add_component(vtimezone(zone, min(times), max(times)))
+    for zone in vtimezones((row.location.time_zone, row.starts_at) for row in appointments):
+        calendar.add_component(zone)
     for row in appointments:
         calendar.add_component(_event(row))
     return str(calendar.to_ical().decode("utf-8"))

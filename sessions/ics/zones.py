@@ -6,7 +6,7 @@ Howe. Each change stands as an observance of its own, without recurrence rules: 
 every program understands RDATE there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -64,6 +64,15 @@ def vtimezone(zone: ZoneInfo, first: datetime, last: datetime) -> Timezone:
     for onset, before in zip(onsets, [offsets[0], *offsets], strict=False):
         component.add_component(_observance(zone, onset, before, min(offsets)))
     return component
+
+
+def vtimezones(moments: Iterable[tuple[str, datetime]]) -> Iterator[Timezone]:
+    """The components of all zones in which something happens, by name."""
+    by_zone: dict[str, list[datetime]] = {}
+    for zone, moment in moments:
+        by_zone.setdefault(zone, []).append(moment)
+    for zone in sorted(by_zone):
+        yield vtimezone(ZoneInfo(zone), min(by_zone[zone]), max(by_zone[zone]))
 
 
 def on_the_clock(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -110,6 +110,14 @@ def test_a_course_at_17_is_at_17_on_the_wall_in_every_week_of_the_year(zone: str
     assert text.count("BEGIN:VTIMEZONE") == 1
 
 
+def test_a_course_at_two_locations_carries_both_clocks() -> None:
+    start = datetime(2026, 12, 14, 9, tzinfo=UTC)
+    text = calendar_of([visit("Europe/Madrid", start), visit("Atlantic/Canary", start, pk=8)])
+    assert re.findall(r"^TZID:(.*)\r$", text, re.MULTILINE) == ["Atlantic/Canary", "Europe/Madrid"]
+    assert "DTSTART;TZID=Europe/Madrid:20261214T100000" in text
+    assert "DTSTART;TZID=Atlantic/Canary:20261214T090000" in text
+
+
 def test_a_file_says_what_every_program_needs() -> None:
     start = datetime(2026, 12, 14, 9, tzinfo=UTC)
     text = calendar_of([visit("Europe/Berlin", start)])

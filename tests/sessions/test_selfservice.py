@@ -21,7 +21,7 @@ from mesoclinic.audit.models import AuditEvent
 from mesoclinic.services.logs import WithoutRows
 from patients.models import Patient
 from sessions.actions import booking
-from sessions.models import Appointment, Message, TimeRequest
+from sessions.models import Appointment, FreedTime, Message, TimeRequest
 from sessions.reminders import outbox
 from sessions.selfservice import actions, limits, links
 from sessions.selfservice.queries import State, offers, standing
@@ -359,6 +359,8 @@ def test_cancelling_is_asked_once_then_new_dates_inside_the_window_are_offered(
     assert all(date(2026, 12, 7) <= day <= date(2026, 12, 21) for day in days)
     assert not Message.objects.filter(appointment=visit, kind="reminder", state="due").exists()
     assert Message.objects.get(appointment=visit, kind="cancelled").state == "due"
+    # The waiting list may have the time.
+    assert FreedTime.objects.get(cause="cancelled").starts_at == visit.starts_at
     # One tap books the session anew, under a link of its own.
     new = phone.post(link(visit, "times"), {"start": offered[0], "version": cancelled.version}, follow=True)
     assert "This is your new appointment" in text(new)
@@ -430,6 +432,7 @@ def test_choosing_a_time_moves_the_visit_at_once(
         assert "Done. This is your new time." in text(answer)
         assert "Wednesday 16 December 2026, 12:00" in text(answer)
     assert fresh(visit).starts_at == to
+    assert FreedTime.objects.get(cause="moved").starts_at == visit.starts_at
     event = AuditEvent.objects.get(type="appointment.moved")
     assert (event.actor_name, event.reason) == ("Patient, by link", "By the patient's link")
     assert Message.objects.filter(appointment=visit, kind="moved", state="due").count() == 1
