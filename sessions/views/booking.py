@@ -517,6 +517,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
         "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
         "banner": banner_for(request, patient), "what": chosen.name if chosen else "",
+        "able": needs.qualification, "relist": wanted.get("able", needs.qualification) != needs.qualification,
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
     template = "sessions/booking/_single_slots.html" if htmx else "sessions/booking/single.html"

@@ -168,6 +168,20 @@ def test_the_front_desk_books_what_the_manager_made(clinic: Clinic) -> None:
     assert "Inés Roca" not in moved
 
 
+def test_the_list_of_practitioners_follows_a_type_that_needs_others(clinic: Clinic) -> None:
+    desk, trial = at(clinic, "marta"), jet()
+    clinic.nurse.qualifications = ["consultation"]
+    clinic.nurse.save()
+    assert 'name="able" id="able" value="consultation"' in text(free(desk, clinic)[0])
+    asked = {"patient": clinic.lea.pk, "type": trial.pk, "day": "2026-12-02", "able": "consultation",
+             "practitioner": clinic.nurse.pk}  # fmt: skip
+    page = text(desk.get("/appointments/new/", asked, headers={"HX-Request": "true"}))
+    listed = page[page.index("<select") :]
+    assert 'hx-swap-oob="true"' in listed
+    assert "Dr. Nadia Amari" in listed
+    assert "Inés Roca" not in listed
+
+
 def test_a_type_taken_out_after_its_times_were_shown_books_nothing(clinic: Clinic) -> None:
     desk, review = at(clinic, "marta"), clinic.types["review"]
     _page, slots = free(desk, clinic, type=review.pk)
