@@ -202,7 +202,7 @@ class Clinic:
                 latest_days=30 if number == 1 else 21,
                 not_before=self.today if number == 1 else None,
                 duration_min=30,
-                room_capability="injection",
+                needs=["injection"],
                 summary="Face, CK-PIG-1, papule 1.5 mm",
                 volume_ml=Decimal("4.0"),
                 content=SESSION | {"number": number},

@@ -16,7 +16,7 @@ from sessions.models import Appointment, Location, Message
 from sessions.queries.booking import diary, options_for
 from sessions.queries.treatment import questions_for, usable_lots
 from sessions.scheduling import Preferences, find_all_slots
-from sessions.scheduling.search import Visit
+from sessions.scheduling.diary import Visit
 
 #: (indication, area, scale, items, details)
 WOMEN: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
@@ -152,7 +152,7 @@ class Maker:
     def consultations(self, day: date, indexes: list[int], location: Location) -> None:
         """First visits of a day, at its free times."""
         for index in indexes:
-            visit = Visit(0, 0, 0, 0, 0, 30, "consultation")
+            visit = Visit(0, 0, 0, 0, 0, 30, frozenset({"consultation"}))
             moment = self.at(day, 0, location)
             book = diary(location, day, day, self.people[index])
             lead = self.clinic.practitioners[

@@ -66,9 +66,12 @@ ROOMS = (
     ("madrid", "Room 2", ("injection", "needling")),
     ("madrid", "Room 3", ("injection", "needling")),
     ("madrid", "Room 4", ("injection", "needling")),
+    ("madrid", "Chair 1", ("preparation",)),
+    ("madrid", "Chair 2", ("preparation",)),
     ("palmas", "Room 1", ("consultation",)),
     ("palmas", "Room 2", ("injection", "needling")),
     ("palmas", "Room 3", ("injection", "needling")),
+    ("palmas", "Chair 1", ("preparation",)),
 )
 
 DEVICES = (

@@ -10,32 +10,40 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Subquery
 
 from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import Outsider
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
-from sessions.models import (
-    Appointment,
-    AppointmentType,
-    CourseBooking,
-    Device,
-    Location,
-    Needs,
-    Practitioner,
-    Room,
+from sessions.freed import freed, freed_visit
+from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs, Offer, Stay
+from sessions.models.types import CONSULTATION
+from sessions.queries.booking import in_series, visit_of
+from sessions.queries.diary import LIVE
+from sessions.queries.standing import (
+    Locked,
+    StandingSession,
+    in_the_way,
+    lock,
+    standing_sessions,
+    working,
 )
-from sessions.queries.booking import LIVE, diary, in_series
-from sessions.queries.types import for_needs
+from sessions.queries.types import visit_for
 from sessions.reminders import schedule
-from sessions.scheduling.search import CLEANUP, SETUP, Diary, Slot
+from sessions.scheduling import Slot, Visit
+from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
 
 #: How far away another session may lie and still matter: the longest interval and recovery of the tables.
 APART = timedelta(days=130)
+
+
+#: Who acts: somebody of the clinic, the patient by a link, or nobody but the clock.
+type Actor = User | Outsider | None
 
 
 class BookingError(Exception):
@@ -50,8 +58,11 @@ _TAKEN = {
     "practitioner_not_double_booked": "The practitioner was taken a moment ago.",
     "room_not_double_booked": "The room was taken a moment ago.",
     "device_not_double_booked": "The device was taken a moment ago.",
+    "preparation_room_not_double_booked": "The place for the cream was taken a moment ago.",
     "patient_not_double_booked": "The patient already has a visit at that time.",
     "planned_session_booked_once": "This session was booked a moment ago.",
+    # The same key at the same moment for two plans: their patients' locks do not meet.
+    "treatment_sessions_coursebooking_key_key": "This booking belongs to another plan. Search again.",
 }
 
 
@@ -62,75 +73,53 @@ def _taken(error: IntegrityError) -> TimeTaken:
     return TimeTaken(_TAKEN[name])
 
 
-def lock_resources(
-    *,
-    patients: Iterable[int],
-    practitioners: Iterable[int],
-    rooms: Iterable[int],
-    devices: Iterable[int | None],
-) -> None:
-    """Lock the rows that appointments are made of, sorted: everybody waits in the same queue."""
-    for model, keys in (
-        (Patient, patients),
-        (Practitioner, practitioners),
-        (Room, rooms),
-        (Device, (key for key in devices if key is not None)),
-    ):
-        wanted = sorted(set(keys))
-        if wanted:
-            list(
-                model._default_manager.select_for_update(no_key=True)
-                .filter(pk__in=wanted)
-                .order_by("pk")
-                .values_list("pk", flat=True)
-            )
+#: Patients, practitioners, rooms, devices: locked first, in one order.
+lock_resources = lock
 
 
-def _free(slot: Slot, patient: int, leave_out: int | None = None) -> None:
+def _free(slots: Sequence[Slot], patient: int, leave_out: int | None = None) -> None:
     """The friendly check before the constraint: says which of them is taken."""
-    around = (slot.start - SETUP, slot.end + CLEANUP)
-    overlap = Q(starts_at__lt=slot.end, ends_at__gt=slot.start)
-    occupied = Q(occupied_from__lt=around[1], occupied_until__gt=around[0])
-    rows = Appointment.objects.filter(LIVE).exclude(pk=leave_out or 0)
-    checks: list[tuple[Q, str]] = [
-        (Q(practitioner=slot.practitioner) & overlap, "practitioner_not_double_booked"),
-        (Q(patient=patient) & overlap, "patient_not_double_booked"),
-        (Q(room=slot.room) & occupied, "room_not_double_booked"),
-    ]
-    if slot.device is not None:
-        checks.append((Q(device=slot.device) & occupied, "device_not_double_booked"))
-    for condition, name in checks:
-        found = rows.filter(condition).select_related("room", "practitioner__user").first()
-        if found is not None:
-            text = _TAKEN[name]
-            if name == "room_not_double_booked":
-                text = f"{found.room.name} was taken a moment ago."
-            elif name == "practitioner_not_double_booked":
-                text = f"{found.practitioner} was taken a moment ago."
-            raise TimeTaken(text)
+    found = in_the_way(slots, patient, leave_out)
+    if found is None:
+        return
+    text = _TAKEN[found.constraint]
+    if found.constraint == "room_not_double_booked":
+        text = f"{found.room} was taken a moment ago."
+    elif found.constraint == "practitioner_not_double_booked":
+        text = f"{found.practitioner} was taken a moment ago."
+    raise TimeTaken(text)
 
 
-def _book(location: Location, slots: Sequence[Slot]) -> Diary:
-    """The diary of the days of the slots."""
-    days = [slot.start.astimezone(location.zone).date() for slot in slots]
-    return diary(location, min(days), max(days))
+def _day(slot: Slot, location: Location) -> date:
+    return slot.start.astimezone(location.zone).date()
 
 
-def _works(slot: Slot, book: Diary, capability: str, device_kind: str) -> None:
-    """Hours, absences, closures, qualification, room and device: as they are now, not as they were searched."""
-    staff = next((person for person in book.staff if person.key == slot.practitioner), None)
-    if staff is None or not any(s.start <= slot.start and slot.end <= s.end for s in staff.hours):
-        raise BookingError("The practitioner does not work at that time. Choose another one.")
-    if capability not in staff.qualifications:
-        raise BookingError(f"{staff.name} does not do this treatment.")
-    if capability not in dict(book.rooms).get(slot.room, frozenset()):
-        raise BookingError("This room is not fitted for the treatment.")
-    if device_kind and dict(book.devices).get(slot.device or 0) != device_kind:
-        raise BookingError("The device for this treatment is missing.")
+def _works(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locked) -> None:
+    """Hours, absences, closures, qualification, rooms and device: as they are now, not as they were searched."""
+    people = working(
+        location, [slot.practitioner for slot, _visit in wanted], [_day(slot, location) for slot, _visit in wanted]
+    )  # fmt: skip
+    for slot, visit in wanted:
+        person = people.get(slot.practitioner)
+        if person is None or not any(s.start <= slot.start and slot.end <= s.end for s in person.hours):
+            raise BookingError("The practitioner does not work at that time. Choose another one.")
+        if not visit.needs <= person.qualifications:
+            raise BookingError(f"{person.name} does not do this treatment.")
+        place, uses = held.rooms.get(slot.room, (None, frozenset()))
+        if place != location.pk or not visit.room_needs <= uses:
+            raise BookingError("This room is not fitted for the treatment.")
+        if visit.device_kind and held.devices.get(slot.device or 0) != (location.pk, visit.device_kind):
+            raise BookingError("The device for this treatment is missing.")
+        if slot.prep != visit.prep:
+            raise BookingError("The time for the cream changed. Search again.")
+        if slot.prep_room is not None:
+            place, uses = held.rooms.get(slot.prep_room, (None, frozenset()))
+            if place != location.pk or PREPARATION not in uses:
+                raise BookingError("The place for the cream is no longer one. Search again.")
 
 
-def _create(slot: Slot, patient: Patient, location: Location, by: User, **values: Any) -> Appointment:
-    return Appointment.objects.create(
+def _appointment(slot: Slot, patient: Patient, location: Location, by: Actor, **values: Any) -> Appointment:
+    return Appointment(
         patient=patient,
         location=location,
         practitioner_id=slot.practitioner,
@@ -140,7 +129,9 @@ def _create(slot: Slot, patient: Patient, location: Location, by: User, **values
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
-        booked_by=by,
+        prep_from=slot.comes if slot.prep else None,
+        prep_room_id=slot.prep_room,
+        booked_by=by if isinstance(by, User) else None,
         **values,
     )
 
@@ -159,47 +150,65 @@ def _check_windows(
         last = day
 
 
-def _check_apart(
-    placed: Sequence[tuple[PlannedSession, date]], patient_id: int, leave_out: Iterable[int] = ()
-) -> None:
+def _near(patient_id: int, days: Sequence[date], leave_out: Iterable[int] = ()) -> list[StandingSession]:
+    """Standing sessions of a patient that lie near enough to these days to matter."""
+    return standing_sessions(
+        patient_id, datetime.combine(min(days) - APART, time.min, UTC), datetime.combine(max(days) + APART, time.max, UTC),
+        leave_out,
+    )  # fmt: skip
+
+
+def _check_apart(placed: Sequence[tuple[PlannedSession, date]], near: Sequence[StandingSession]) -> None:
     """Sessions of one patient keep their distance, whatever course and plan they are of (R57, REFERENCE.md §8.3).
 
     In one course: every later number comes after the earlier ones, at least its own interval later. Between courses:
     never on one day, and in one area with the recovery time of the engine.
     """
-    known = knowledge()
-    standing = [
-        (row.planned_session, row.starts_at.astimezone(row.location.zone).date())
-        for row in Appointment.objects.filter(
-            LIVE, patient=patient_id, planned_session__isnull=False,
-            starts_at__gte=datetime.combine(min(day for _p, day in placed) - APART, time.min, UTC),
-            starts_at__lt=datetime.combine(max(day for _p, day in placed) + APART, time.max, UTC),
-        )
-        .exclude(pk__in=list(leave_out))
-        .select_related("planned_session__plan", "location")
-    ]  # fmt: skip
     for planned, day in placed:
-        for other, when in standing:
-            if other is None or other.pk == planned.pk:
+        for other in near:
+            if other.session == planned.pk:
                 continue
-            gap = abs((day - when).days)
-            if (other.plan.root_pk, other.course) == (planned.plan.root_pk, planned.course):
-                first, then = (planned, other) if planned.number < other.number else (other, planned)
-                in_order = (day < when) == (planned.number < other.number) and day != when
-                if not in_order or gap < then.earliest_days:
+            gap = abs((day - other.day).days)
+            if (other.series, other.course) == (planned.plan.root_pk, planned.course):
+                number, needed = (
+                    (planned.number, other.earliest_days)
+                    if planned.number < other.number
+                    else (other.number, planned.earliest_days)
+                )
+                far = other.number if number == planned.number else number
+                in_order = (day < other.day) == (planned.number < other.number) and day != other.day
+                if not in_order or gap < needed:
                     raise BookingError(
-                        f"Session {planned.number} would lie {gap} days from session {first.number if then is planned else then.number} "
-                        f"of the course; it needs {then.earliest_days}: too soon."
+                        f"Session {planned.number} would lie {gap} days from session {far} "
+                        f"of the course; it needs {needed}: too soon."
                     )
                 continue
             if gap == 0:
                 raise BookingError("The patient has another session on that day. Choose another day.")
-            earlier, later = (planned, other) if day < when else (other, planned)
-            needed = days_between(earlier.content["parts"], later.content["parts"], known)
+            mine: Sequence[Any] = planned.content["parts"]
+            earlier, later = (mine, other.parts) if day < other.day else (other.parts, mine)
+            needed = days_between(earlier, later, knowledge())
             if gap < needed:
                 raise BookingError(
                     f"Another session in the same area is {gap} days away; {needed} days must lie between."
                 )
+
+
+def _booked_with(known: CourseBooking, plan: TreatmentPlan, slots: Sequence[Slot]) -> CourseBooking:
+    """What a key has booked already, when it is what is asked for now: a second click, a retry, a page gone back to."""
+    if known.plan_id != plan.pk:
+        raise BookingError("This booking belongs to another plan. Search again.")
+    made = list(known.appointments.all())
+    if all(row.status in Appointment.FREED for row in made):
+        raise BookingError("What was booked from this page was cancelled since. Choose again.")
+    wanted = {slot.visit: slot.start for slot in slots}
+    # A visit that was moved since says nothing about what the first click asked for.
+    asked = {row.planned_session_id: row.starts_at for row in made if row.version == 1}
+    if {row.planned_session_id for row in made} != set(wanted) or any(
+        wanted[key or 0] != start for key, start in asked.items()
+    ):
+        raise BookingError("This course is booked already, at other times than these.")
+    return known
 
 
 @transaction.atomic
@@ -212,19 +221,21 @@ def book_course(
     """
     if not slots:
         raise BookingError("There is nothing to book.")
-    lock_resources(
+    held = lock_resources(
         patients=[plan.patient_id],
         practitioners=[slot.practitioner for slot in slots],
-        rooms=[slot.room for slot in slots],
+        rooms=[room for slot in slots for room in (slot.room, slot.prep_room)],
         devices=[slot.device for slot in slots],
     )
     # After the lock: a double click waits here, then finds what the first one made.
-    known = CourseBooking.objects.filter(key=key).first()
-    if known is not None:
-        if known.plan_id != plan.pk:
-            raise BookingError("This booking belongs to another plan. Search again.")
-        return known
-    current = TreatmentPlan.objects.select_related("patient").get(pk=plan.pk)
+    current = (
+        TreatmentPlan.objects.select_related("patient")
+        .defer("case", "proposal", "content", "findings")
+        .annotate(known=Subquery(CourseBooking.objects.filter(key=key).values("pk")))
+        .get(pk=plan.pk)
+    )
+    if current.known is not None:
+        return _booked_with(CourseBooking.objects.get(pk=current.known), current, slots)
     if current.status not in TreatmentPlan.LIVE:
         raise BookingError("This plan is not signed, or no longer followed.")
     if open_blocks([current.pk]):
@@ -233,38 +244,24 @@ def book_course(
     if len(planned) != len(slots):
         raise BookingError("These sessions are not in the plan. Search again.")
     ordered = [planned[slot.visit] for slot in slots]
-    earlier = (
-        Appointment.objects.filter(
-            LIVE, in_series(current), planned_session__course=ordered[0].course,
-            planned_session__number__lt=ordered[0].number,
-        )
-        .order_by("-starts_at")
-        .first()
-    )  # fmt: skip
-    before = earlier.starts_at.astimezone(location.zone).date() if earlier else None
-    _check_windows(ordered, slots, location, before)
-    days = [slot.start.astimezone(location.zone).date() for slot in slots]
-    _check_apart(list(zip(ordered, days, strict=True)), current.patient_id)
-    booking = CourseBooking.objects.create(plan=current, key=key, booked_by=by)
-    made = []
-    book = _book(location, slots)
+    _check_times(ordered, slots, now)
+    days = [_day(slot, location) for slot in slots]
+    near = _near(current.patient_id, days)
+    if any(row.session in planned for row in near):
+        raise TimeTaken(_TAKEN["planned_session_booked_once"])
+    _check_windows(ordered, slots, location, _before(ordered[0], near))
+    _check_apart(list(zip(ordered, days, strict=True)), near)
+    _works([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], location, held)
+    _free(slots, current.patient_id)
     try:
-        with transaction.atomic():
-            for row, slot in zip(ordered, slots, strict=True):
-                if slot.start < now:
-                    raise BookingError("A time lies in the past. Search again.")
-                if slot.end - slot.start != timedelta(minutes=row.duration_min):
-                    raise BookingError("The length of a session changed. Search again.")
-                _works(slot, book, row.room_capability, row.device_kind)
-                _free(slot, current.patient_id)
-                made.append(
-                    _create(slot, current.patient, location, by, planned_session=row, booking=booking)
-                )
+        booking = CourseBooking.objects.create(plan=current, key=key, booked_by=by)
+        # The clock of the database writes the booking time: the calendar file carries it.
+        made = Appointment.objects.bulk_create(
+            _appointment(slot, current.patient, location, by, planned_session=row, booking=booking)
+            for row, slot in zip(ordered, slots, strict=True)
+        )
     except IntegrityError as error:
         raise _taken(error) from error
-    for appointment in made:
-        # The clock of the database writes the booking time: the calendar file carries it.
-        appointment.refresh_from_db(fields=["booked_at"])
     schedule.booked(made, now, booking)
     audit(
         type="course.booked", target=booking, by=by, patient_id=current.patient_id,
@@ -273,39 +270,55 @@ def book_course(
     return booking
 
 
+def _check_times(planned: Sequence[PlannedSession], slots: Sequence[Slot], now: datetime) -> None:
+    for row, slot in zip(planned, slots, strict=True):
+        if slot.start < now:
+            raise BookingError("A time lies in the past. Search again.")
+        if slot.end - slot.start != timedelta(minutes=row.duration_min):
+            raise BookingError("The length of a session changed. Search again.")
+
+
+def _before(first: PlannedSession, near: Sequence[StandingSession]) -> date | None:
+    """The day of the last standing session before this one in its course."""
+    earlier = [
+        row.day for row in near
+        if (row.series, row.course) == (first.plan.root_pk, first.course) and row.number < first.number
+    ]  # fmt: skip
+    return max(earlier, default=None)
+
+
 @transaction.atomic
 def book_single(
-    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
-    capability: str = "consultation", planned: PlannedSession | None = None, type: AppointmentType | None = None,
+    *, patient: Patient, location: Location, slot: Slot, kind: str, by: Actor, now: datetime, note: str = "",
+    needs: Needs = CONSULTATION, planned: PlannedSession | None = None, type: AppointmentType | None = None,
 ) -> Appointment:  # fmt: skip
     """Book one visit, such as a consultation; what a `type` asks for counts. Raises TimeTaken, BookingError."""
     if type is not None and not type.active:
         raise BookingError(f"{type} is no longer offered. Choose another type of visit.")
-    needs = (
-        type.needs
-        if type is not None
-        else Needs(capability, capability, planned.device_kind if planned else "")
-    )
-    lock_resources(
-        patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room], devices=[slot.device]
-    )
+    held = lock_resources(
+        patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room, slot.prep_room],
+        devices=[slot.device],
+    )  # fmt: skip
     if slot.start < now:
         raise BookingError("This time is past.")
-    _works(slot, for_needs(_book(location, [slot]), needs), needs.capability, needs.device_kind)
-    _free(slot, patient.pk)
+    asked = type.needs if type is not None else needs
+    visit = visit_of(planned) if planned is not None else visit_for(asked, slot.minutes)
+    _works([(slot, visit)], location, held)
+    _free([slot], patient.pk)
     if planned is not None:
         if open_blocks([planned.plan_id]):
             raise BookingError(f"{ON_HOLD}.")
-        _check_apart([(planned, slot.start.astimezone(location.zone).date())], patient.pk)
+        day = _day(slot, location)
+        _check_apart([(planned, day)], _near(patient.pk, [day]))
+    made = _appointment(
+        slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
+        planned_session=planned, type=type,
+    )  # fmt: skip
     try:
         with transaction.atomic():
-            made = _create(
-                slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
-                planned_session=planned, type=type,
-            )  # fmt: skip
+            made.save(force_insert=True)
     except IntegrityError as error:
         raise _taken(error) from error
-    made.refresh_from_db(fields=["booked_at"])
     schedule.booked([made], now)
     audit(
         type="appointment.booked", target=made, by=by, patient_id=patient.pk,
@@ -322,6 +335,9 @@ def _current(appointment: Appointment, version: int | None) -> Appointment:
     )
     if version is not None and current.version != version:
         raise BookingError("Somebody else changed this visit meanwhile. Look at it as it is now.")
+    held = current.status == Appointment.Status.REQUESTED
+    if held and Offer.objects.filter(hold=current, state=Offer.State.OPEN).exists():
+        raise BookingError("This time is offered from the waiting list. Answer or end the offer there.")
     return current
 
 
@@ -330,7 +346,7 @@ def move(
     *,
     appointment: Appointment,
     slot: Slot,
-    by: User,
+    by: Actor,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -340,10 +356,10 @@ def move(
     A visit outside its window is moved all the same when a person says so: the page tells before. Too soon after the
     one before is refused: the interval is a safety limit (R57).
     """
-    lock_resources(
+    held = lock_resources(
         patients=[appointment.patient_id],
         practitioners=[appointment.practitioner_id, slot.practitioner],
-        rooms=[appointment.room_id, slot.room],
+        rooms=[appointment.room_id, slot.room, appointment.prep_room_id, slot.prep_room],
         devices=[appointment.device_id, slot.device],
     )
     current = _current(appointment, version)
@@ -353,17 +369,19 @@ def move(
         raise BookingError("Only a coming visit can be moved.")
     if slot.start < now:
         raise BookingError("This time is past. Choose a later one.")
-    planned, needs = current.planned_session, current.needs
-    _works(slot, for_needs(_book(current.location, [slot]), needs), needs.capability, needs.device_kind)
-    _free(slot, current.patient_id, leave_out=current.pk)
+    planned = current.planned_session
+    visit = visit_of(planned) if planned is not None else visit_for(current.needs, slot.minutes)
+    _works([(slot, visit)], current.location, held)
+    _free([slot], current.patient_id, leave_out=current.pk)
     if planned is not None:
-        day = slot.start.astimezone(current.location.zone).date()
-        _check_apart([(planned, day)], current.patient_id, leave_out=[current.pk])
-    old = current.starts_at
+        day = _day(slot, current.location)
+        _check_apart([(planned, day)], _near(current.patient_id, [day], [current.pk]))
+    old, old_end, old_practitioner = current.starts_at, current.ends_at, current.practitioner_id
     before = {"starts_at": old.isoformat(), "room": current.room_id, "practitioner": current.practitioner_id}
     current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
     current.starts_at, current.ends_at = slot.start, slot.end
     current.occupied_from, current.occupied_until = slot.start - SETUP, slot.end + CLEANUP
+    current.prep_from, current.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
     current.version += 1
     if slot.start != old:
         # A confirmation was for the old time.
@@ -375,6 +393,11 @@ def move(
         raise _taken(error) from error
     if slot.start != old:
         schedule.moved(current, old, now)
+    if (slot.start, slot.practitioner) != (old, old_practitioner):
+        freed(
+            location_id=current.location_id, practitioner_id=old_practitioner, starts_at=old, ends_at=old_end,
+            cause="moved", now=now, appointment=current,
+        )  # fmt: skip
     audit(
         type="appointment.moved", target=current, by=by, patient_id=current.patient_id, old=before,
         new={"starts_at": current.starts_at.isoformat(), "room": slot.room, "practitioner": slot.practitioner},
@@ -399,7 +422,7 @@ def change_status(
     *,
     appointment: Appointment,
     to: str,
-    by: User,
+    by: Actor,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -424,6 +447,12 @@ def change_status(
         current.arrived_at = now
     if old == Appointment.Status.ARRIVED and to != Appointment.Status.IN_TREATMENT:
         current.arrived_at = None if to != Appointment.Status.DONE else current.arrived_at
+    if old == Appointment.Status.ARRIVED and to not in {
+        Appointment.Status.IN_TREATMENT,
+        Appointment.Status.DONE,
+    }:
+        # Not here after all: nor is the cream on.
+        Stay.objects.filter(appointment=current).delete()
     back = to in {Appointment.Status.CONFIRMED, Appointment.Status.CANCELLED}
     if back and old == Appointment.Status.ARRIVED and current.records.exists():
         raise BookingError("A treatment is recorded for this visit: it can't be taken back.")
@@ -438,6 +467,12 @@ def change_status(
         schedule.cancelled(current, now)
     elif to == Appointment.Status.NO_SHOW:
         schedule.missed(current)
+    elif to == Appointment.Status.CONFIRMED:
+        schedule.confirmed(current, now)
+    elif to == Appointment.Status.BOOKED:
+        schedule.unconfirmed(current, now)
+    if to in Appointment.FREED:
+        freed_visit(current, to, now)
     audit(
         type=f"appointment.{to}", target=current, by=by, patient_id=current.patient_id, old={"status": old},
         new={"status": to}, reason=current.reason,

@@ -9,6 +9,9 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+#: From so many hours before a visit on, patients call to move or cancel it; each location sets its own.
+LATE_HOURS = 4
+
 
 class TimeRange(Func):
     """Two times of one day as a range: PostgreSQL has ranges of timestamps only, so both stand on one day."""
@@ -30,6 +33,9 @@ class Location(models.Model):
     # Whose public holidays are offered: ISO 3166 country, and the region's code in sessions.setup.holidays.
     country = models.CharField(_("country"), max_length=2, blank=True)
     subdivision = models.CharField(_("region"), max_length=20, blank=True)
+    late_hours = models.PositiveSmallIntegerField(
+        _("hours before a visit from which on a patient must call to move or cancel it"), default=LATE_HOURS
+    )
 
     class Meta:
         ordering = ["pk"]
@@ -49,9 +55,9 @@ class Location(models.Model):
 
 
 class Room(models.Model):
-    """A room with what can be done in it: `consultation`, `injection`, `needling`, `preparation`.
+    """A room with what can be done in it: `consultation`, `injection`, `needling`.
 
-    In one of `preparation` the anaesthetic cream acts before the treatment: one row per chair.
+    `preparation` stands alone: one chair or couch where an anaesthetic cream acts before the visit.
     """
 
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="rooms")
@@ -61,7 +67,12 @@ class Room(models.Model):
     class Meta:
         ordering = ["location", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location")
+            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location"),
+            models.CheckConstraint(
+                condition=~Q(capabilities__contains=["preparation"]) | Q(capabilities__len=1),
+                name="preparation_room_serves_nothing_else",
+                violation_error_message=_("A preparation room serves nothing else."),
+            ),
         ]
 
     def __str__(self) -> str:

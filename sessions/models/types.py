@@ -17,14 +17,13 @@ SHORTEST_MIN, LONGEST_MIN = 5, 480
 class Needs:
     """What a visit asks of its practitioner, its room and its device; an empty `device_kind` asks for none."""
 
-    qualification: str
-    capability: str
+    qualifications: frozenset[str]
+    capabilities: frozenset[str]
     device_kind: str = ""
 
-    @property
-    def words(self) -> tuple[str, str, str]:
-        """In the order of practitioner, room, device."""
-        return self.qualification, self.capability, self.device_kind
+
+#: What a visit without a type asks for.
+CONSULTATION = Needs(frozenset({"consultation"}), frozenset({"consultation"}))
 
 
 class AppointmentType(models.Model):
@@ -99,4 +98,4 @@ class AppointmentType(models.Model):
     @property
     def needs(self) -> Needs:
         """What its visits ask for."""
-        return Needs(self.qualification, self.capability, self.device_kind)
+        return Needs(frozenset({self.qualification}), frozenset({self.capability}), self.device_kind)

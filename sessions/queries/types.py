@@ -1,9 +1,7 @@
-"""Reads of the types of single visits: which are offered, and who and what is fit for one."""
-
-from dataclasses import replace
+"""Reads of the types of single visits: which are offered, and what one asks for."""
 
 from sessions.models import AppointmentType, Needs
-from sessions.scheduling import Diary, Visit
+from sessions.scheduling import Visit
 
 
 def offered() -> dict[int, AppointmentType]:
@@ -13,19 +11,6 @@ def offered() -> dict[int, AppointmentType]:
     return {row.pk: row for row in sorted(rows, key=lambda row: (order[row.kind], row.name.casefold()))}
 
 
-def for_needs(book: Diary, needs: Needs) -> Diary:
-    """The diary with those people only who have the qualification.
-
-    The search asks practitioner and room for one word; who is qualified counts as able for the room's.
-    """
-    staff = tuple(
-        replace(person, qualifications=person.qualifications | {needs.capability})
-        for person in book.staff
-        if needs.qualification in person.qualifications
-    )
-    return replace(book, staff=staff)
-
-
 def visit_for(needs: Needs, minutes: int) -> Visit:
     """A single visit as the search sees it, any day."""
-    return Visit(0, 0, 0, 0, 0, minutes, needs.capability, needs.device_kind)
+    return Visit(0, 0, 0, 0, 0, minutes, needs.qualifications, needs.device_kind, fittings=needs.capabilities)

@@ -5,12 +5,15 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from patients.models import Patient
+from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, CourseBooking, Message
-from sessions.reminders.texts import calendar_file, write
+from sessions.reminders.texts import write
 
 #: A move or cancellation is told after this time, so that *Undo* comes first.
 GRACE = timedelta(minutes=3)
 REMIND_AT = time(18, 0)
+#: Who confirms a visit this near needs no reminder of it any more; who confirmed weeks ago still gets a plain one.
+ANSWERED = timedelta(days=3)
 
 
 def reminder_time(starts_at: datetime, zone: ZoneInfo) -> datetime:
@@ -30,32 +33,37 @@ def address_of(patient: Patient) -> tuple[str, str] | None:
     return None
 
 
-def _queue(
+def _message(
     kind: str, text: str, appointments: Sequence[Appointment], *, cause: str, send_at: datetime,
     old: datetime | None = None, calendar: str = "",
-) -> None:  # fmt: skip
+) -> Message | None:  # fmt: skip
+    """The message, not stored yet; None for a patient who gets none."""
     first = appointments[0]
     address = address_of(first.patient)
     if address is None:
-        return
+        return None
     language, subject, body = write(text, appointments, old=old)
-    Message.objects.get_or_create(
-        cause=cause,
-        defaults={
-            "kind": kind, "patient": first.patient, "appointment": first, "location": first.location,
-            "channel": address[0], "recipient": address[1], "language": language, "subject": subject, "body": body,
-            "calendar": calendar, "send_at": send_at,
-        },
+    return Message(
+        kind=kind, cause=cause, patient=first.patient, appointment=first, location=first.location, channel=address[0],
+        recipient=address[1], language=language, subject=subject, body=body, calendar=calendar, send_at=send_at,
     )  # fmt: skip
 
 
-def _remind(appointment: Appointment, now: datetime) -> None:
+def _reminder(appointment: Appointment, now: datetime) -> Message | None:
     at = reminder_time(appointment.starts_at, appointment.location.zone)
-    if at > now:
-        _queue(
-            Message.Kind.REMINDER, "reminder", [appointment], send_at=at,
-            cause=f"reminder:{appointment.pk}:{appointment.version}",
-        )  # fmt: skip
+    if at <= now:
+        return None
+    return _message(
+        Message.Kind.REMINDER, "reminder", [appointment], send_at=at,
+        cause=f"reminder:{appointment.pk}:{appointment.version}",
+    )  # fmt: skip
+
+
+def _queue(*messages: Message | None) -> None:
+    """Store the messages that there are, in one query. A cause that has its message already makes no second one."""
+    Message.objects.bulk_create(
+        [message for message in messages if message is not None], ignore_conflicts=True
+    )
 
 
 def _withdraw(appointment: Appointment) -> None:
@@ -69,22 +77,21 @@ def _withdraw(appointment: Appointment) -> None:
 def booked(appointments: Sequence[Appointment], now: datetime, booking: CourseBooking | None = None) -> None:
     """One confirmation with a calendar file for all, and a reminder each."""
     cause = f"booked:course:{booking.pk}" if booking else f"booked:{appointments[0].pk}"
-    _queue(
+    confirmation = _message(
         Message.Kind.CONFIRMATION, "booked", appointments, cause=cause, send_at=now,
-        calendar=calendar_file(appointments),
+        calendar=calendar_of(appointments),
     )  # fmt: skip
-    for appointment in appointments:
-        _remind(appointment, now)
+    _queue(confirmation, *(_reminder(appointment, now) for appointment in appointments))
 
 
 def moved(appointment: Appointment, old: datetime, now: datetime) -> None:
     """The old reminder is withdrawn, the new time told once, a new reminder made."""
     _withdraw(appointment)
-    _queue(
+    news = _message(
         Message.Kind.MOVED, "moved", [appointment], cause=f"moved:{appointment.pk}:{appointment.version}",
-        send_at=now + GRACE, old=old, calendar=calendar_file([appointment]),
+        send_at=now + GRACE, old=old, calendar=calendar_of([appointment]),
     )  # fmt: skip
-    _remind(appointment, now)
+    _queue(news, _reminder(appointment, now))
 
 
 def taken_back(appointment: Appointment, *, before: int) -> None:
@@ -99,17 +106,66 @@ def taken_back(appointment: Appointment, *, before: int) -> None:
         ).update(state=Message.State.WITHDRAWN)
 
 
+def lengthened(appointment: Appointment, old_end: datetime, now: datetime) -> None:
+    """The patient is told when a coming visit takes longer than was said; of a shorter one nobody needs to hear.
+
+    News that still waits is withdrawn: of two changes in a row the last one counts, and *Undo* leaves nothing.
+    """
+    cause = f"lengthened:{appointment.pk}:"
+    Message.objects.filter(
+        appointment=appointment, cause__startswith=cause, state__in=[Message.State.DUE, Message.State.FAILED]
+    ).update(state=Message.State.WITHDRAWN)
+    if appointment.ends_at > old_end and appointment.starts_at > now:
+        news = _message(
+            Message.Kind.MOVED, "lengthened", [appointment], cause=f"{cause}{appointment.version}",
+            send_at=now + GRACE, calendar=calendar_of([appointment]),
+        )  # fmt: skip
+        _queue(news)
+
+
 def cancelled(appointment: Appointment, now: datetime) -> None:
     """No reminder leaves any more; the cancellation is told unless the visit is past."""
     _withdraw(appointment)
     if appointment.starts_at > now:
-        _queue(
+        news = _message(
             Message.Kind.CANCELLED, "cancelled", [appointment],
             cause=f"cancelled:{appointment.pk}:{appointment.version}", send_at=now + GRACE,
-            calendar=calendar_file([appointment], cancelled=True),
+            calendar=calendar_of([appointment]),
         )  # fmt: skip
+        _queue(news)
+
+
+def _withdraw_reminders(appointment: Appointment) -> None:
+    Message.objects.filter(
+        appointment=appointment,
+        kind=Message.Kind.REMINDER,
+        state__in=[Message.State.DUE, Message.State.FAILED],
+    ).update(state=Message.State.WITHDRAWN)
+
+
+def confirmed(appointment: Appointment, now: datetime) -> None:
+    """Nobody is asked to confirm twice; a visit still far away is recalled the day before without asking."""
+    _withdraw_reminders(appointment)
+    at = reminder_time(appointment.starts_at, appointment.location.zone)
+    if appointment.starts_at - now > ANSWERED and at > now:
+        plain = _message(
+            Message.Kind.REMINDER, "expected", [appointment], send_at=at,
+            cause=f"reminder:{appointment.pk}:{appointment.version}",
+        )  # fmt: skip
+        _queue(plain)
+
+
+def unconfirmed(appointment: Appointment, now: datetime) -> None:
+    """A visit that stands again without an answer is asked about again."""
+    _withdraw_reminders(appointment)
+    _queue(_reminder(appointment, now))
 
 
 def missed(appointment: Appointment) -> None:
     """A visit that was missed needs no reminder."""
     _withdraw(appointment)
+
+
+def restored(appointment: Appointment, now: datetime) -> None:
+    """A cancellation was taken back before it was told: its reminder is made anew."""
+    _queue(_reminder(appointment, now))

@@ -26,6 +26,7 @@ from sessions.models import (
     Room,
     WorkingHours,
 )
+from sessions.scheduling.diary import PREPARATION
 
 type Week = Sequence[tuple[int, time, time]]
 
@@ -92,6 +93,11 @@ def on_another_clock(location: Location, zone: ZoneInfo, now: datetime) -> list[
 def within(visits: QuerySet[Appointment], start: datetime, end: datetime) -> QuerySet[Appointment]:
     """The visits that touch a time."""
     return visits.filter(starts_at__lt=end, ends_at__gt=start)
+
+
+def asked_of(room: Room, visit: Appointment) -> frozenset[str]:
+    """What a visit asks of that room of its own: the treatment's, or the one where the cream acts."""
+    return frozenset({PREPARATION}) if visit.prep_room_id == room.pk else visit.needs.capabilities
 
 
 # ---- lists -------------------------------------------------------------------------------------------------

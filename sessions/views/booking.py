@@ -31,23 +31,36 @@ from patients.queries import clean_query, search_anywhere
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.actions import booking as actions
-from sessions.models import Appointment, AppointmentType, Location, Needs, Practitioner
+from sessions.actions.restore import REASONS, reason_words
+from sessions.models import Appointment, AppointmentType, Location, Practitioner
+from sessions.models.types import CONSULTATION
 from sessions.places import location_of
 from sessions.queries.booking import (
     acts_on,
     diary,
     last_practitioner,
-    options_for,
     physician_of,
     practitioners_at,
+    search_course,
+    slot_of,
     visit_of,
     window_of,
 )
 from sessions.queries.calendar import closures, warnings_of
-from sessions.queries.types import for_needs, offered, visit_for
+from sessions.queries.types import offered, visit_for
 from sessions.reminders.schedule import address_of, taken_back
-from sessions.scheduling import Preferences, Slot, Visit, Wish, check_move, read_wish
-from sessions.scheduling.search import CourseOption, Diary, find_all_slots
+from sessions.scheduling import (
+    CourseOption,
+    Diary,
+    Obstacle,
+    Preferences,
+    Slot,
+    Visit,
+    Wish,
+    check_move,
+    find_all_slots,
+    read_wish,
+)
 
 SALT = "sessions.slots"
 
@@ -59,9 +72,9 @@ def _user(request: HttpRequest) -> User:
 def pack(slots: tuple[Slot, ...] | list[Slot], **more: Any) -> str:
     """Slots as a signed text for a form: nobody can write a time of their own into it."""
     rows = [
-        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device]
+        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device, s.prep, s.prep_room]
         for s in slots
-    ]
+    ]  # fmt: skip
     return signing.dumps({"slots": rows, **more}, salt=SALT, compress=True)
 
 
@@ -72,8 +85,8 @@ def unpack(text: str) -> dict[str, Any]:
     except signing.BadSignature as error:
         raise Http404("no such options") from error
     data["slots"] = [
-        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0)
-        for v, n, s, e, p, r, d in data["slots"]
+        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0, early, chair)
+        for v, n, s, e, p, r, d, early, chair in data["slots"]
     ]
     return data
 
@@ -258,7 +271,8 @@ def _strip(
 def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data: Any) -> dict[str, Any]:
     location, now = location_of(request), timezone.now()
     text, wish, preferences = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
-    planned, options = options_for(plan, location, preferences, now=now, course=course)
+    found = search_course(plan, location, preferences, now=now, course=course)
+    planned, options = found.planned, found.options
     names = _names(location)
     can = {
         p.pk: str(p)
@@ -270,8 +284,59 @@ def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data
         "options": [_told(option, i, location, plan, names, options[0], preferences.favourite) for i, option in enumerate(options)],
         "strip": _strip(options, planned, location, timezone.localdate()), "key": uuid.uuid4(),
         "practitioners": can, "practitioner": preferences.practitioner, "total": plan.planned_sessions.filter(course=course).count(),
-        "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
+        "obstacle": _obstacle(found.obstacle), "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
     }  # fmt: skip
+
+
+#: What is missing, in words: in a window, and as the one thing that would have to be free.
+LACKING = {
+    "qualification": "nobody here is qualified for it",
+    "hours": "nobody who can do it works then",
+    "practitioner": "everybody who can do it is taken",
+    "room": "no fitting room is free",
+    "device": "the device is taken",
+    "preparation": "no place for the cream is free",
+    "patient": "the patient has other visits, or too near ones",
+    "wish": "the patient can't come",
+    "opening": "nobody is there early enough to put the cream on",
+    "past": "the window is over",
+}
+RELIEF = {
+    "days": "Without the days the patient excluded, the course fits.",
+    "person": "With any practitioner, the course fits.",
+    "practitioner": "One practitioner more on {day} would be enough.",
+    "room": "One room more on {day} would be enough.",
+    "device": "One device more on {day} would be enough.",
+    "preparation": "One more place for the cream on {day} would be enough.",
+    "patient": "Moving the patient's other visit of {day} would be enough.",
+}
+
+
+def _obstacle(found: Obstacle | None) -> dict[str, Any] | None:
+    """Why no course fits, in the words of the front desk."""
+    if found is None:
+        return None
+    today = timezone.localdate()
+    helps = []
+    for relief in found.reliefs:
+        day = formatting.day(relief.day, today) if relief.day else ""
+        if relief.kind == "later":
+            days = f"{relief.days} day{'s' if relief.days != 1 else ''}"
+            helps.append(
+                f"Session {found.number} on {day}, {days} past its window, would fit: ask the physician."
+            )
+        else:
+            helps.append(RELIEF[relief.kind].format(day=day))
+    lacking = [LACKING[kind] for kind in found.lacking] or [
+        "people, rooms and devices are never free together"
+    ]
+    return {
+        "number": found.number,
+        "first": found.first,
+        "last": found.last,
+        "lacking": lacking,
+        "helps": helps,
+    }
 
 
 def _weekdays(days: frozenset[int]) -> str:
@@ -418,7 +483,7 @@ def slots_by_day(
                 {
                     "name": name,
                     "slots": [
-                        {"slot": slot, "local": local, "packed": pack([slot], **more),
+                        {"slot": slot, "local": local, "wall": f"{local:%Y-%m-%d %H:%M}", "packed": pack([slot], **more),
                          "who": names["practitioner"].get(slot.practitioner, ""), "room": names["room"].get(slot.room, "")}
                         for slot in slots
                         if (local := wall_clock(slot.start, book.zone)).hour >= hour and local.hour < until
@@ -487,8 +552,8 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     of_kind = [pk for pk, row in types.items() if row.kind == wanted.get("kind", "consultation")]
     wanted.setdefault("type", str(next(iter(of_kind), "")))
     chosen = types.get(row_id(wanted["type"]) or 0)
-    needs = chosen.needs if chosen is not None else Needs("consultation", "consultation")
-    able = practitioners_at(location, needs.qualification)
+    needs = chosen.needs if chosen is not None else CONSULTATION
+    able = practitioners_at(location, needs.qualifications)
     if not posted:
         wanted.setdefault("day", timezone.localdate().isoformat())
         wanted.setdefault("practitioner", str(last_practitioner(patient, able) or ""))
@@ -508,7 +573,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         first = form.cleaned_data["day"]
         visit = visit_for(needs, form.cleaned_data["minutes"])
-        book = for_needs(diary(location, first, first + timedelta(days=6), patient), needs)
+        book = diary(location, first, first + timedelta(days=6), patient)
         days = slots_by_day(
             visit, book, first, 7, _names(location), practitioner=form.cleaned_data["practitioner"],
             patient=patient.pk, type=form.cleaned_data["type"],
@@ -516,6 +581,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     context = {
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
         "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
+        "wanted_at": f"{wanted.get('day')} {request.GET.get('time', '')}",
         "banner": banner_for(request, patient), "what": chosen.name if chosen else "",
         "able": needs.qualification, "relist": wanted.get("able", needs.qualification) != needs.qualification,
     }  # fmt: skip
@@ -528,7 +594,12 @@ def _who_is_coming(request: HttpRequest) -> HttpResponse:
     """New visit without a patient: find one on this page."""
     text = clean_query(str(request.GET.get("q", "")))
     found = search_anywhere(text, limit=12) if text else []
-    context = {"q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8]}
+    # A time that was clicked in the calendar stays chosen while the patient is found.
+    kept = {name: request.GET[name][:20] for name in ("day", "time", "practitioner") if request.GET.get(name)}
+    context = {
+        "q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8], "kept": kept,
+        "kept_query": urlencode(kept),
+    }  # fmt: skip
     htmx = getattr(request, "htmx", False)
     return render(request, "sessions/booking/_who.html" if htmx else "sessions/booking/who.html", context)
 
@@ -577,6 +648,7 @@ def _appointment_page(
         "today": found.starts_at.astimezone(found.location.zone).date()
         == timezone.now().astimezone(found.location.zone).date(),
         "coming": found.starts_at > timezone.now(),
+        "reasons": REASONS, "typed_reason": typed(request, "reason", 300) if request.method == "POST" else "",
         "record": found.records.order_by("-version").first(),
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
@@ -605,14 +677,17 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
             version=row_id(version),
-            reason=typed(request, "reason", 300),
+            reason=reason_words(str(request.POST.get("why", "")), typed(request, "reason", 300)),
         )  # fmt: skip
     except actions.BookingError as error:
         return _appointment_page(request, get_object_or_404(_appointments(), pk=pk), str(error), 409)
     changed = get_object_or_404(_appointments(), pk=pk)
     said = f"{called(request, changed.patient)}: {changed.get_status_display().lower()}."
     back = str(request.POST.get("next", ""))
-    messages.success(request, said)
+    undo = ""
+    if to == Appointment.Status.CANCELLED and changed.starts_at > timezone.now():
+        undo = f"{reverse('sessions:appointment-restore', args=[pk])}?version={changed.version}"
+    toast(request, said, undo_url=undo)
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
         return redirect(back)
     return redirect("sessions:appointment", pk)
@@ -650,10 +725,7 @@ def _move(request: HttpRequest, found: Appointment) -> HttpResponse | str:
     data = unpack(str(request.POST["slot"]))
     if data.get("appointment") != found.pk:
         raise Http404("times of another visit")
-    before = Slot(
-        found.planned_session_id or 0, 0, found.starts_at, found.ends_at, found.practitioner_id, found.room_id,
-        found.device_id, 0,
-    )  # fmt: skip
+    before = slot_of(found)
     try:
         moved = actions.move(
             appointment=found, slot=data["slots"][0], by=_user(request), now=timezone.now(),
@@ -693,17 +765,12 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     day = _day(request.GET.get("day")) or found.starts_at.astimezone(location.zone).date()
     day = max(day, timezone.localdate())
     planned = found.planned_session
-    visit = (
-        visit_of(planned)
-        if planned
-        else visit_for(found.needs, int((found.ends_at - found.starts_at).total_seconds() // 60))
-    )
-    able = practitioners_at(location, found.needs.qualification)
+    visit = visit_of(planned) if planned is not None else visit_for(found.needs, slot_of(found).minutes)
+    able = practitioners_at(location, visit.needs)
     # The present one unless somebody says "any": an empty choice is a choice.
     text = request.GET.get("practitioner")
     practitioner = found.practitioner_id if text is None else row_id(text)
     book = diary(location, day, day + timedelta(days=6), found.patient, leave_out=[found.pk])
-    book = for_needs(book, found.needs)
     days = slots_by_day(
         visit,
         book,

@@ -35,6 +35,7 @@ from sessions.models import (
 )
 from sessions.queries.treatment import usable_lots
 from sessions.scheduling import Slot
+from sessions.scheduling.diary import PREPARATION
 from sessions.setup import codes, queries
 from sessions.setup.actions import away, hours, people, places, stock
 from sessions.setup.faults import SetupError, VisitsHit, fingerprint
@@ -208,9 +209,8 @@ def test_from_an_empty_installation_to_the_first_booked_visit() -> None:
 
 def test_a_demo_room_capability_is_known_to_the_setup() -> None:
     """What the setup offers is what plans ask for (protocols.actions)."""
-    assert {code for code, _label in codes.ROOM_USES} - {"preparation"} <= {
-        code for code, _label in codes.QUALIFICATIONS
-    }
+    uses = {code for code, _label in codes.ROOM_USES} - {PREPARATION}
+    assert uses <= {code for code, _label in codes.QUALIFICATIONS}
     assert set(MINUTES) == {"syringe", "needle-free", "microneedling"}
     assert {code for code, _label in codes.DEVICE_KINDS} == {"needling-pen", "jet-injector"}
 

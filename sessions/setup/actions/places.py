@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
@@ -104,8 +105,8 @@ def change_room(
     _taken(Room.objects.filter(location=locked.location_id).exclude(pk=locked.pk), name, ROOM_TAKEN)
     lost = set(locked.capabilities) - set(capabilities)
     if lost:
-        visits = queries.coming(now).filter(room=locked)
-        ask_about([visit for visit in visits if visit.needs.capability in lost], accepted)
+        visits = queries.coming(now).filter(Q(room=locked) | Q(prep_room=locked))
+        ask_about([visit for visit in visits if queries.asked_of(locked, visit) & lost], accepted)
     try:
         with transaction.atomic():
             change(locked, {"name": name, "capabilities": list(capabilities)}, type="room.changed", by=by)

@@ -42,8 +42,8 @@ def add(*, by: User, **values: Any) -> AppointmentType:
 def _meets(visit: Appointment, needs: Needs) -> bool:
     """Whether the visit's practitioner, room and device are what is asked for."""
     return (
-        needs.qualification in visit.practitioner.qualifications
-        and needs.capability in visit.room.capabilities
+        needs.qualifications <= set(visit.practitioner.qualifications)
+        and needs.capabilities <= set(visit.room.capabilities)
         and (not needs.device_kind or (visit.device is not None and visit.device.kind == needs.device_kind))
     )
 
@@ -60,7 +60,9 @@ def change(
     """Change a type. Raises VisitsHit for coming visits that had what it asked for and lack what it will ask for."""
     locked = _locked(type)
     _check(values["name"], values["minutes"], locked.pk)
-    after = Needs(values["qualification"], values["capability"], values["device_kind"])
+    after = Needs(
+        frozenset({values["qualification"]}), frozenset({values["capability"]}), values["device_kind"]
+    )
     if after != locked.needs:
         visits = queries.coming(now).filter(type=locked, planned_session__isnull=True)
         ask_about([row for row in visits if _meets(row, locked.needs) and not _meets(row, after)], accepted)

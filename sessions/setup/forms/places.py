@@ -9,7 +9,8 @@ from django import forms
 from django.conf import settings
 from django.urls import reverse
 
-from mesoclinic.ui.forms import CodeSearch, Col, PickMultiple, PickWidget, grid_helper
+from mesoclinic.ui.forms import CodeSearch, Col, PickMultiple, PickWidget, UnitInput, grid_helper
+from sessions.models.places import LATE_HOURS
 from sessions.setup import holidays
 from sessions.setup.codes import DEVICE_KINDS, ROOM_USES
 from sessions.setup.forms.people import SetupForm, one_line
@@ -82,6 +83,10 @@ class LocationForm(SetupForm):
         label="Region", required=False, max_length=20, widget=forms.Select,
         help_text="None: holidays of the whole country only.",
     )  # fmt: skip
+    late_hours = forms.IntegerField(
+        label="Patients may change by link until", min_value=0, max_value=168, required=False,
+        widget=UnitInput("h before", whole=True), help_text="After that the link asks them to call.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,7 +100,7 @@ class LocationForm(SetupForm):
         self.helper = grid_helper(
             Col("name", 6), Col("short_name", 3), Col("time_zone", 3), Col("address", 12),
             Col("phone", 4), Col("after_hours_phone", 4), Col("emergency_number", 4),
-            Col("country", 4), Col("subdivision", 4),
+            Col("country", 4), Col("subdivision", 4), Col("late_hours", 4),
         )  # fmt: skip
 
     def clean_name(self) -> str:
@@ -109,6 +114,10 @@ class LocationForm(SetupForm):
 
     def clean_after_hours_phone(self) -> str:
         return phone(self.cleaned_data["after_hours_phone"])
+
+    def clean_late_hours(self) -> int:
+        hours = self.cleaned_data["late_hours"]
+        return LATE_HOURS if hours is None else int(hours)
 
     def clean_emergency_number(self) -> str:
         number = str(self.cleaned_data["emergency_number"]).replace(" ", "")

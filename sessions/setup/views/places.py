@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mesoclinic.accounts.permissions import Permission, require
 from sessions.models import Device, Location, Room
+from sessions.models.places import LATE_HOURS
 from sessions.setup import codes, queries
 from sessions.setup.actions import places as actions
 from sessions.setup.forms.places import DeviceForm, LocationForm, RoomForm, region_choices
@@ -30,7 +31,7 @@ from sessions.setup.views.common import (
 
 LOCATION_FIELDS = (
     "name", "short_name", "address", "time_zone", "phone", "after_hours_phone", "emergency_number", "country",
-    "subdivision",
+    "subdivision", "late_hours",
 )  # fmt: skip
 
 
@@ -48,7 +49,10 @@ def place_new(request: HttpRequest) -> HttpResponse:
     """Open a location."""
     form = LocationForm(
         request.POST or None,
-        initial={"time_zone": settings.TIME_ZONE, "emergency_number": "112", "country": country_of(settings.TIME_ZONE)},
+        initial={
+            "time_zone": settings.TIME_ZONE, "emergency_number": "112", "country": country_of(settings.TIME_ZONE),
+            "late_hours": LATE_HOURS,
+        },
     )  # fmt: skip
     return form_page(
         request, "places", form, lambda: actions.add_location(by=user_of(request), **form.cleaned_data),

@@ -33,7 +33,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("treatment_sessions", "0006_opened_lots_are_discarded"),
+        ("treatment_sessions", "0007_cream_has_its_time_and_room"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,229 @@
+"""Reads of an act of booking, after its locks: narrow, a fixed number of queries, whatever else the diary holds."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from mesoclinic.accounts.models import User
+from patients.models import Patient
+from protocols.models import PlannedSession, TreatmentPlan
+from sessions.models import Absence, Appointment, Closure, Device, Location, Practitioner, Room, WorkingHours
+from sessions.scheduling import Slot, Span, expand_hours, free_spans
+from sessions.scheduling.diary import CLEANUP, SETUP
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Rooms and devices as they stand under the lock: location and what they are for; devices out of service are not here."""
+
+    rooms: Mapping[int, tuple[int, frozenset[str]]]
+    devices: Mapping[int, tuple[int, str]]
+
+
+#: One statement, its parts in this order: patients, practitioners, rooms, devices, each by key. Everybody who makes or
+#: moves a visit waits in the same queue, so nobody waits in a circle.
+_LOCK = f"""
+WITH patient AS MATERIALIZED (
+  SELECT id FROM {Patient._meta.db_table} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+), practitioner AS MATERIALIZED (
+  SELECT id FROM {Practitioner._meta.db_table} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+), room AS MATERIALIZED (
+  SELECT id, location_id, capabilities::text[] AS uses FROM {Room._meta.db_table} WHERE id = ANY(%s) ORDER BY id
+  FOR NO KEY UPDATE
+), device AS MATERIALIZED (
+  SELECT id, location_id, in_service, kind FROM {Device._meta.db_table} WHERE id = ANY(%s) ORDER BY id
+  FOR NO KEY UPDATE
+)
+SELECT 'patient', id, 0, '{{}}'::text[] FROM patient
+UNION ALL SELECT 'practitioner', id, 0, '{{}}'::text[] FROM practitioner
+UNION ALL SELECT 'room', id, location_id, uses FROM room
+UNION ALL SELECT 'device', id, location_id, ARRAY[kind]::text[] FROM device WHERE in_service
+"""  # noqa: S608  # table names of models
+
+
+def lock(
+    *,
+    patients: Iterable[int],
+    practitioners: Iterable[int],
+    rooms: Iterable[int | None],
+    devices: Iterable[int | None],
+) -> Locked:
+    """Lock the rows that visits are made of until the transaction ends. One query."""
+    keys = [
+        sorted({key for key in some if key is not None}) for some in (patients, practitioners, rooms, devices)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, keys)
+        rows = cursor.fetchall()
+    return Locked(
+        {key: (place, frozenset(uses)) for what, key, place, uses in rows if what == "room"},
+        {key: (place, uses[0]) for what, key, place, uses in rows if what == "device"},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A practitioner on the days asked for."""
+
+    name: str
+    qualifications: frozenset[str]
+    hours: tuple[Span, ...]
+
+
+#: Hours with their people, then absences and closures that touch the stretch. Raw, as the others here: an act of booking
+#: runs under locks, and the ORM takes longer to write this than PostgreSQL to answer it.
+_WORKING = f"""
+SELECT practitioner.id, person.full_name, practitioner.qualifications::text[], hours.weekday, hours.starts, hours.ends,
+  NULL::timestamptz, NULL::timestamptz
+FROM {WorkingHours._meta.db_table} hours
+JOIN {Practitioner._meta.db_table} practitioner ON practitioner.id = hours.practitioner_id
+JOIN {User._meta.db_table} person ON person.id = practitioner.user_id
+WHERE hours.location_id = %(location)s AND practitioner.id = ANY(%(people)s) AND person.is_active
+UNION ALL
+SELECT practitioner_id, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Absence._meta.db_table}
+WHERE practitioner_id = ANY(%(people)s) AND starts_at < %(last)s AND ends_at > %(first)s
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Closure._meta.db_table}
+WHERE location_id = %(location)s AND starts_at < %(last)s AND ends_at > %(first)s
+"""  # noqa: S608  # table names of models
+
+
+def working(location: Location, practitioners: Iterable[int], days: Iterable[date]) -> dict[int, Working]:
+    """Hours of active people at a location on some days, less absences and closures. One query."""
+    wanted, zone = sorted(set(days)), location.zone
+    hours: dict[int, list[tuple[int, time, time]]] = defaultdict(list)
+    about: dict[int, tuple[str, frozenset[str]]] = {}
+    away: dict[int | None, list[Span]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _WORKING,
+            {
+                "location": location.pk, "people": sorted(set(practitioners)),
+                "first": datetime.combine(wanted[0], time(), tzinfo=zone),
+                "last": datetime.combine(wanted[-1] + timedelta(days=1), time(), tzinfo=zone),
+            },
+        )  # fmt: skip
+        for key, name, able, weekday, starts, ends, gone_from, gone_until in cursor.fetchall():
+            if gone_from is not None:
+                away[key].append(Span(gone_from, gone_until))
+            else:
+                about[key] = name, frozenset(able)
+                hours[key].append((weekday, starts, ends))
+    return {
+        key: Working(
+            name, able,
+            tuple(
+                free_spans(
+                    [span for day in wanted for span in expand_hours(hours[key], zone, day, day)],
+                    [*away[key], *away[None]],
+                )
+            ),
+        )
+        for key, (name, able) in about.items()
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A standing visit in the way: the constraint that would refuse, and names for people."""
+
+    constraint: str
+    practitioner: str
+    room: str
+
+
+def _part(constraint: str, key: str, theirs: str, ours: str) -> str:
+    """Standing visits of the same person or thing whose range meets the wanted one."""
+    return f"""
+SELECT wanted.n, '{constraint}', a.id
+FROM wanted JOIN {Appointment._meta.db_table} a ON a.{key}_id = wanted.{key}
+ AND tstzrange({theirs}, '[)') && tstzrange({ours}, '[)')
+WHERE NOT (a.status IN ('no-show', 'cancelled')) AND a.id <> %s"""  # noqa: S608  # names of columns
+
+
+def _same(first: str, last: str) -> tuple[str, str]:
+    return f"a.{first}, a.{last}", f"wanted.{first}, wanted.{last}"
+
+
+#: Written as the exclusion constraints are, so that their indexes answer.
+_IN_THE_WAY = f"""
+WITH wanted AS (
+  SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+    AS wanted(n, practitioner, patient, room, device, prep_room, starts_at, ends_at, occupied_from, occupied_until, comes)
+)
+{_part("practitioner_not_double_booked", "practitioner", *_same("starts_at", "ends_at"))}
+UNION ALL {_part("patient_not_double_booked", "patient", "COALESCE(a.prep_from, a.starts_at), a.ends_at", "wanted.comes, wanted.ends_at")}
+UNION ALL {_part("room_not_double_booked", "room", *_same("occupied_from", "occupied_until"))}
+UNION ALL {_part("preparation_room_not_double_booked", "prep_room", "a.prep_from, a.starts_at", "wanted.comes, wanted.starts_at")}
+ AND a.prep_room_id IS NOT NULL
+UNION ALL {_part("device_not_double_booked", "device", *_same("occupied_from", "occupied_until"))} AND a.device_id IS NOT NULL
+ORDER BY 1 LIMIT 1
+"""  # noqa: S608  # names of columns
+
+
+def in_the_way(slots: Sequence[Slot], patient: int, leave_out: int | None = None) -> Taken | None:
+    """The first standing visit that these slots would overlap, buffers included. One query, two when there is one."""
+    columns: list[list[Any]] = [
+        list(column)
+        for column in zip(
+            *(
+                (n, slot.practitioner, patient, slot.room, slot.device, slot.prep_room, slot.start, slot.end,
+                 slot.start - SETUP, slot.end + CLEANUP, slot.comes)
+                for n, slot in enumerate(slots)
+            ),
+            strict=True,
+        )
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_THE_WAY, [*columns, *[leave_out or 0] * 5])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    found = Appointment.objects.select_related("room", "practitioner__user").get(pk=row[2])
+    return Taken(row[1], str(found.practitioner), found.room.name)
+
+
+@dataclass(frozen=True, slots=True)
+class StandingSession:
+    """A standing visit of a planned session, with what its distance to others depends on."""
+
+    session: int
+    series: int
+    course: int
+    number: int
+    earliest_days: int
+    parts: list[dict[str, Any]]
+    day: date
+
+
+_NEAR = f"""
+SELECT session.id, COALESCE(plan.root_id, plan.id), session.course, session.number, session.earliest_days,
+  session.content->'parts', a.starts_at, place.time_zone
+FROM {Appointment._meta.db_table} a
+JOIN {PlannedSession._meta.db_table} session ON session.id = a.planned_session_id
+JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
+JOIN {Location._meta.db_table} place ON place.id = a.location_id
+WHERE a.patient_id = %s AND a.starts_at >= %s AND a.starts_at < %s AND NOT (a.status IN ('no-show', 'cancelled'))
+  AND a.id <> ALL(%s)
+"""  # noqa: S608  # table names of models
+
+
+def standing_sessions(
+    patient: int, first: datetime, last: datetime, leave_out: Iterable[int] = ()
+) -> list[StandingSession]:
+    """The patient's treatments between two instants, of every course and plan. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEAR, [patient, first, last, list(leave_out) or [0]])
+        return [
+            StandingSession(
+                key, series, course, number, days, json.loads(parts), at.astimezone(ZoneInfo(zone)).date()
+            )
+            for key, series, course, number, days, parts, at, zone in cursor.fetchall()
+        ]
