@@ -141,7 +141,7 @@ def test_an_older_clinic_gets_the_types_its_countries_and_its_visits_sorted_in(c
     AppointmentType.objects.all().delete()
     review = clinic.appointment(kind="review")
     session = clinic.appointment(starts_at=clinic.at(12), kind="session")
-    import_module("sessions.migrations.0007_holidays_and_appointment_types").fill(apps, None)
+    import_module("sessions.migrations.0008_holidays_and_appointment_types").fill(apps, None)
     review.refresh_from_db()
     session.refresh_from_db()
     assert review.type is not None
