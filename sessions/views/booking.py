@@ -554,6 +554,8 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     chosen = types.get(row_id(wanted["type"]) or 0)
     needs = chosen.needs if chosen is not None else CONSULTATION
     able = practitioners_at(location, needs.qualifications)
+    # For what the page's list of practitioners was drawn; another answer brings another list.
+    asked = " ".join(sorted(needs.qualifications))
     if not posted:
         wanted.setdefault("day", timezone.localdate().isoformat())
         wanted.setdefault("practitioner", str(last_practitioner(patient, able) or ""))
@@ -583,6 +585,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
         "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
         "wanted_at": f"{wanted.get('day')} {request.GET.get('time', '')}",
         "banner": banner_for(request, patient), "what": chosen.name if chosen else "",
+        "able": asked, "relist": wanted.get("able", asked) != asked,
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
     template = "sessions/booking/_single_slots.html" if htmx else "sessions/booking/single.html"

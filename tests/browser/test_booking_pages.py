@@ -82,7 +82,7 @@ def test_free_times_follow_the_choice_and_the_note_stays(person: Any) -> None:
     page = desk.page
     desk.go(f"/appointments/new/?patient={clinic.lea.pk}&day={next_tuesday().isoformat()}")
     page.fill("#visit-note", "Comes by taxi")
-    page.check("[name=kind][value=review]")
+    page.get_by_role("radio", name="Review").check()
     page.check("[name=minutes][value='60']")
     with page.expect_response(lambda answer: "practitioner=" in answer.url):
         page.select_option("[name=practitioner]", str(clinic.nurse.pk))
