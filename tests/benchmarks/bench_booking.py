@@ -78,7 +78,9 @@ def _bare(work: Work, numbers: list[int]) -> None:
 
 
 @contextmanager
-def _crew(act: Callable[[Work, list[int]], None], work: Work, clients: int) -> Iterator[Callable[[list[list[int]]], float]]:
+def _crew(
+    act: Callable[[Work, list[int]], None], work: Work, clients: int
+) -> Iterator[Callable[[list[list[int]]], float]]:
     """Processes that stand ready; called with their courses it gives the seconds they took together."""
     fork = multiprocessing.get_context("fork")
     connections.close_all()

@@ -19,8 +19,9 @@ from sessions.models import Device, Practitioner, Room, WorkingHours
 from sessions.scheduling import Slot
 from tests.clinic import MADRID, SESSION, Clinic
 
-TODAY = date(2027, 1, 4)
-NOW = datetime(2027, 1, 4, 7, tzinfo=MADRID)
+# A web server has the real clock: a Monday some weeks from now, whenever this runs.
+TODAY = date.today() + timedelta(days=42 - date.today().weekday())
+NOW = datetime.combine(TODAY, time(7), tzinfo=MADRID)
 SESSIONS, EVERY, MINUTES = 6, 14, 30
 #: Starts that leave set-up and clean-up between two visits in one room.
 STEP = timedelta(minutes=45)
@@ -68,7 +69,9 @@ class World:
         for n in range(1, self.pairs):
             self.practitioners.append(self._practitioner(n))
             self.rooms.append(
-                Room.objects.create(location=clinic.location, name=f"Cabin {n}", capabilities=["injection", "needling"])
+                Room.objects.create(
+                    location=clinic.location, name=f"Cabin {n}", capabilities=["injection", "needling"]
+                )
             )
             self.devices.append(
                 Device.objects.create(location=clinic.location, name=f"Pen {n}", kind="needling-pen")
@@ -76,9 +79,13 @@ class World:
 
     def _practitioner(self, n: int) -> Practitioner:
         user = self.clinic.user(f"p{n}", f"Practitioner {n}", "nurse")
-        made = Practitioner.objects.create(user=user, qualifications=["consultation", "injection", "needling"])
+        made = Practitioner.objects.create(
+            user=user, qualifications=["consultation", "injection", "needling"]
+        )
         WorkingHours.objects.bulk_create(
-            WorkingHours(practitioner=made, location=self.clinic.location, weekday=day, starts=time(9), ends=time(20))
+            WorkingHours(
+                practitioner=made, location=self.clinic.location, weekday=day, starts=time(9), ends=time(20)
+            )
             for day in range(1, 6)
         )
         return made
@@ -128,7 +135,10 @@ class World:
         first = TODAY + timedelta(days=week * 7 + weekday)
         made = []
         for session in range(SESSIONS):
-            start = datetime.combine(first + timedelta(days=EVERY * session), time(9), tzinfo=MADRID) + STEP * step
+            start = (
+                datetime.combine(first + timedelta(days=EVERY * session), time(9), tzinfo=MADRID)
+                + STEP * step
+            )
             made.append(
                 Slot(
                     visits[session] if visits else 0, session + 1, start, start + timedelta(minutes=MINUTES),
