@@ -36,6 +36,9 @@ if not SECRET_KEY:
 
     SECRET_KEY = get_random_secret_key()
 
+# After a new key: what the old ones signed, such as the links that patients hold, stays good.
+SECRET_KEY_FALLBACKS = _list("MESOCLINIC_OLD_SECRET_KEYS", "")
+
 ALLOWED_HOSTS = _list("MESOCLINIC_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _list("MESOCLINIC_ORIGINS", "")
 BASE_URL = os.environ.get("MESOCLINIC_BASE_URL", f"http://localhost:{os.environ.get('PORT', '8000')}")

@@ -12,5 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("patients.urls")),
     path("", include("protocols.urls")),
     path("", include("sessions.urls")),
+    path("", include("sessions.selfservice.urls")),
     path("", include("aftercare.urls")),
 ]

@@ -25,6 +25,8 @@ from protocols.queries import case_of, finding_key, open_problems, rechecked, sc
 from protocols.registry import version_listeners
 
 #: Minutes of a session by modality; a body area or a second part adds time [K].
+#: The qualification that each modality asks for.
+NEEDS = {"syringe": "injection", "needle-free": "needle-free", "microneedling": "needling"}
 MINUTES = {"syringe": 30, "needle-free": 30, "microneedling": 45}
 MORE_MINUTES = 15
 BODY = frozenset({"thighs", "abdomen", "buttocks", "arms"})
@@ -261,7 +263,7 @@ def _materialise(plan: TreatmentPlan) -> None:
                 not_before=date.fromisoformat(course["start_earliest"]) if session is first else None,
                 duration_min=_minutes(session),
                 arrive_early_min=_early(session),
-                room_capability="needling" if needling else "injection",
+                needs=sorted({NEEDS[modality] for modality in modalities}),
                 device_kind="needling-pen"
                 if needling
                 else "jet-injector"

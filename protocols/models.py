@@ -203,7 +203,8 @@ class PlannedSession(models.Model):
     not_before = models.DateField(null=True)  # only session 1: the course's earliest start
     duration_min = models.PositiveSmallIntegerField()
     arrive_early_min = models.PositiveSmallIntegerField(default=0)  # anaesthetic cream before the session
-    room_capability = models.CharField(max_length=20)
+    #: What practitioner and room must be fit for: `injection`, `needling`, `needle-free`; several where concerns share it.
+    needs = ArrayField(models.CharField(max_length=20))
     device_kind = models.CharField(max_length=20, blank=True)
     summary = models.CharField(max_length=200)  # "Face, CK-PIG-1, papule 1.5 mm"
     volume_ml = models.DecimalField(max_digits=6, decimal_places=2)
@@ -220,6 +221,7 @@ class PlannedSession(models.Model):
                 name="window_in_order",
             ),
             models.CheckConstraint(condition=Q(duration_min__gt=0), name="session_takes_time"),
+            models.CheckConstraint(condition=Q(needs__len__gt=0), name="session_needs_somebody"),
             models.CheckConstraint(condition=Q(volume_ml__gte=0), name="session_volume_not_negative"),
         ]
 

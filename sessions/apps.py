@@ -22,6 +22,7 @@ class TreatmentSessionsConfig(AppConfig):
         )
         from sessions import chart, course, watch
         from sessions.places import places
+        from sessions.selfservice.queries import waiting_requests
         from sessions.setup.views.first_steps import ready_or_first_steps
         from sessions.views import calendar
 
@@ -39,6 +40,7 @@ class TreatmentSessionsConfig(AppConfig):
         shell.nav_counts |= {
             "courses-to-book": chart.waiting_courses,
             "not-confirmed": chart.waiting_confirmations,
+            "requests": waiting_requests,
             "today": chart.present,
         }
         timeline_sources.extend([chart.treatments, chart.visits])

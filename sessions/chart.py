@@ -31,12 +31,12 @@ def treatments(patient: Patient, limit: int) -> Iterator[TimelineEntry]:
 def visits(patient: Patient, limit: int) -> Iterator[TimelineEntry]:
     """Past visits and missed ones; coming ones have a panel of their own."""
     rows = Appointment.objects.filter(patient=patient, starts_at__lt=timezone.now()).select_related(
-        "location"
+        "location", "type"
     )
     for row in rows.order_by("-starts_at")[:limit]:
         text = f"{row.get_status_display().lower()}, {row.location.short_name}"
         yield TimelineEntry(
-            row.starts_at, "calendar-days", str(row.get_kind_display()), text,
+            row.starts_at, "calendar-days", row.what, text,
             reverse("sessions:appointment", args=[row.pk]), clinical=False,
         )  # fmt: skip
 
@@ -60,7 +60,7 @@ def coming(request: HttpRequest, patient: Patient) -> tuple[str, dict[str, Any]]
         return None
     rows = list(
         Appointment.objects.filter(LIVE, patient=patient, starts_at__gte=timezone.now() - timedelta(hours=14))
-        .select_related("location", "practitioner__user", "room", "device", "planned_session")
+        .select_related("location", "practitioner__user", "room", "device", "type", "planned_session")
         .order_by("starts_at")[:20]
     )
     waiting = [Message.State.DUE, Message.State.SENDING, Message.State.FAILED, Message.State.DEAD]

@@ -52,17 +52,18 @@ def follow_version(old: TreatmentPlan, new: TreatmentPlan, by: User, _now: datet
     ):
         assert visit.planned_session is not None
         same = planned.get((visit.planned_session.course, visit.planned_session.number))
-        fits = same is not None and (same.room_capability, same.device_kind, same.duration_min) == (
-            visit.planned_session.room_capability,
-            visit.planned_session.device_kind,
-            visit.planned_session.duration_min,
-        )
+        fits = same is not None and _demands(same) == _demands(visit.planned_session)
         if fits:
             visit.planned_session = same
             visit.version += 1
             visit.save(update_fields=["planned_session", "version"])
         else:
             _call_off(visit, "The plan changed: this session is booked anew.", by, _now)
+
+
+def _demands(planned: PlannedSession) -> tuple[object, ...]:
+    """What a booked time was chosen for."""
+    return planned.needs, planned.device_kind, planned.duration_min, planned.arrive_early_min
 
 
 def _call_off(visit: Appointment, reason: str, by: User, now: datetime) -> None:

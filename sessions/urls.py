@@ -5,7 +5,8 @@ from django.urls import URLPattern
 from sessions.setup.urls import urlpatterns as setup
 from sessions.urls_booking import urlpatterns as booking
 from sessions.urls_calendar import urlpatterns as calendar
+from sessions.urls_selfservice import urlpatterns as selfservice
 from sessions.urls_treatment import urlpatterns as treatment
 
 app_name = "sessions"
-urlpatterns: list[URLPattern] = [*calendar, *booking, *treatment, *setup]
+urlpatterns: list[URLPattern] = [*calendar, *booking, *treatment, *selfservice, *setup]

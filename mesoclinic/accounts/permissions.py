@@ -40,8 +40,8 @@ class Permission(enum.Enum):
     STOCK_EDIT = "Receive and block lots"
     STAFF_VIEW = "See who works when"
     STAFF_EDIT = "Add people, change their roles, close their accounts"
-    PLACES_EDIT = "Change locations, rooms and devices"
-    HOURS_EDIT = "Change working hours, absences and closures"
+    PLACES_EDIT = "Change locations, rooms, devices and visit types"
+    HOURS_EDIT = "Change working hours, absences, closures and public holidays"
     AUDIT_VIEW = "Read the audit trail"
 
 

@@ -1,6 +1,7 @@
 """The one door to the audit trail. Called inside the transaction of the act it records."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Model
@@ -9,11 +10,23 @@ from mesoclinic.accounts.models import User
 from mesoclinic.audit.models import AccessEvent, AuditEvent
 
 
+@dataclass(frozen=True, slots=True)
+class Outsider:
+    """Somebody without an account who acts all the same, by the name the trail gives them."""
+
+    full_name: str
+    pk: None = None
+
+
+#: The patient who answers by the link of a message: who held the phone, nobody knows.
+PATIENT_BY_LINK = Outsider("Patient, by link")
+
+
 def _event(
     *,
     type: str,
     target: Model,
-    by: User | None,
+    by: User | Outsider | None,
     patient_id: int | None = None,
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
@@ -37,7 +50,7 @@ def record(
     *,
     type: str,
     target: Model,
-    by: User | None,
+    by: User | Outsider | None,
     patient_id: int | None = None,
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,

@@ -16,7 +16,7 @@ from sessions.models import Appointment, Location, Message
 from sessions.queries.booking import diary, options_for
 from sessions.queries.treatment import questions_for, usable_lots
 from sessions.scheduling import Preferences, find_all_slots
-from sessions.scheduling.search import Visit
+from sessions.scheduling.diary import Visit
 
 #: (indication, area, scale, items, details)
 WOMEN: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
@@ -152,7 +152,7 @@ class Maker:
     def consultations(self, day: date, indexes: list[int], location: Location) -> None:
         """First visits of a day, at its free times."""
         for index in indexes:
-            visit = Visit(0, 0, 0, 0, 0, 30, "consultation")
+            visit = Visit(0, 0, 0, 0, 0, 30, frozenset({"consultation"}))
             moment = self.at(day, 0, location)
             book = diary(location, day, day, self.people[index])
             lead = self.clinic.practitioners[
@@ -164,10 +164,11 @@ class Maker:
             if not free:
                 return
             slot = free[(index * 5) % len(free)]
+            kind = ("consultation", "consultation", "review")[index % 3]
             booking.book_single(
                 patient=self.people[index], location=location, slot=slot,
-                kind=("consultation", "consultation", "review")[index % 3], by=self.clinic.users["marta"],
-                now=moment - timedelta(days=6), note="First visit" if index % 3 else "",
+                kind=kind, type=self.clinic.types[kind], by=self.clinic.users["marta"], now=moment - timedelta(days=6),
+                note="First visit" if index % 3 else "",
             )  # fmt: skip
 
     # ---- the past ------------------------------------------------------------------------------------------

@@ -7,7 +7,18 @@ from decimal import Decimal
 from django.contrib.auth.hashers import make_password
 
 from mesoclinic.accounts.models import User
-from sessions.models import Absence, Closure, Device, Location, Lot, Practitioner, Product, Room, WorkingHours
+from sessions.models import (
+    Absence,
+    AppointmentType,
+    Closure,
+    Device,
+    Location,
+    Lot,
+    Practitioner,
+    Product,
+    Room,
+    WorkingHours,
+)
 
 #: The demo's one password, printed by `bin/run`. The demo is made on an empty database only, with synthetic people.
 PASSWORD = "mesoclinic-demo"
@@ -55,9 +66,12 @@ ROOMS = (
     ("madrid", "Room 2", ("injection", "needling")),
     ("madrid", "Room 3", ("injection", "needling")),
     ("madrid", "Room 4", ("injection", "needling")),
+    ("madrid", "Chair 1", ("preparation",)),
+    ("madrid", "Chair 2", ("preparation",)),
     ("palmas", "Room 1", ("consultation",)),
     ("palmas", "Room 2", ("injection", "needling")),
     ("palmas", "Room 3", ("injection", "needling")),
+    ("palmas", "Chair 1", ("preparation",)),
 )
 
 DEVICES = (
@@ -101,6 +115,7 @@ class Clinic:
     users: dict[str, User]
     practitioners: dict[str, Practitioner]
     lots: dict[str, Lot]
+    types: dict[str, AppointmentType]
 
 
 def build(*, today: date) -> Clinic:
@@ -113,6 +128,8 @@ def build(*, today: date) -> Clinic:
             address="Calle de Ejemplo 14, 28001 Madrid",
             phone="+34 910 555 014",
             after_hours_phone="+34 600 555 014",
+            country="ES",
+            subdivision="MD",
         ),
         "palmas": Location.objects.create(
             name="mesoclinic Las Palmas",
@@ -121,6 +138,8 @@ def build(*, today: date) -> Clinic:
             address="Calle Muestra 3, 35002 Las Palmas de Gran Canaria",
             phone="+34 928 555 003",
             after_hours_phone="+34 600 555 003",
+            country="ES",
+            subdivision="CN",
         ),
     }
     password = make_password(PASSWORD)
@@ -208,4 +227,5 @@ def build(*, today: date) -> Clinic:
                 received_ml=Decimal(200),
                 status=Lot.Status.QUARANTINED,
             )
-    return Clinic(locations=locations, users=users, practitioners=practitioners, lots=lots)
+    types = {row.kind: row for row in AppointmentType.ship()}
+    return Clinic(locations=locations, users=users, practitioners=practitioners, lots=lots, types=types)

@@ -47,6 +47,7 @@ TODAY = Entry("today", _("In treatment"), "syringe", "sessions:today")
 STOCK = Entry("stock", _("Stock and lots"), "test-tube", "sessions:stock", ("sessions:stock", "sessions:lot"))
 COURSES = Entry("courses-to-book", _("Courses to book"), "calendar-plus", "sessions:courses-to-book")
 NOT_CONFIRMED = Entry("not-confirmed", _("Not confirmed"), "clock-alert", "sessions:not-confirmed")
+REQUESTS = Entry("requests", _("Requests"), "phone", "sessions:requests")
 WAITLIST = Entry("waitlist", _("Waiting list"), "hourglass", "sessions:waitlist")
 MESSAGES = Entry("messages", _("Messages"), "message-square", "sessions:messages", ("sessions:message",))
 SHEETS = Entry("sheets", _("Aftercare sheets"), "file-text", "aftercare:list", ("aftercare:",))
@@ -64,7 +65,7 @@ def _start(label: Any, icon: str) -> Entry:
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "physician": (_start(_("My day"), "sun"), CALENDAR, PATIENTS, ALERTS, TASKS, CATALOGUE),
     "nurse": (_start(_("Today"), "sun"), TODAY, STOCK, PATIENTS),
-    "front-desk": (CALENDAR, PATIENTS, COURSES, NOT_CONFIRMED, ON_HOLD, WAITLIST, MESSAGES, SHEETS),
+    "front-desk": (CALENDAR, PATIENTS, COURSES, NOT_CONFIRMED, REQUESTS, ON_HOLD, WAITLIST, MESSAGES, SHEETS),
     "manager": (_start(_("Overview"), "activity"), CALENDAR, STAFF, CATALOGUE, STOCK, REPORTS, AUDIT, SETUP),
     "administrator": (
         _start(_("Overview"), "activity"), CALENDAR, PATIENTS, STAFF, CATALOGUE, STOCK, MESSAGES, REPORTS, AUDIT,
@@ -145,6 +146,10 @@ class Chrome:
     @property
     def search_url(self) -> str | None:
         return url_or_none("patients:search")
+
+    @property
+    def calendar_link_url(self) -> str | None:
+        return url_or_none("sessions:calendar-links")
 
     @property
     def start_url(self) -> str:

@@ -13,14 +13,17 @@ from django.db import IntegrityError, transaction
 from django.db.models import Subquery
 
 from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import Outsider
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
-from sessions.models import Appointment, CourseBooking, Location
-from sessions.queries.booking import LIVE, in_series
+from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs
+from sessions.models.types import CONSULTATION
+from sessions.queries.booking import in_series, visit_of
+from sessions.queries.diary import LIVE
 from sessions.queries.standing import (
     Locked,
     StandingSession,
@@ -29,8 +32,10 @@ from sessions.queries.standing import (
     standing_sessions,
     working,
 )
+from sessions.queries.types import visit_for
 from sessions.reminders import schedule
-from sessions.scheduling.search import CLEANUP, SETUP, Slot
+from sessions.scheduling import Slot, Visit
+from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
 
 #: How far away another session may lie and still matter: the longest interval and recovery of the tables.
 APART = timedelta(days=130)
@@ -48,6 +53,7 @@ _TAKEN = {
     "practitioner_not_double_booked": "The practitioner was taken a moment ago.",
     "room_not_double_booked": "The room was taken a moment ago.",
     "device_not_double_booked": "The device was taken a moment ago.",
+    "preparation_room_not_double_booked": "The place for the cream was taken a moment ago.",
     "patient_not_double_booked": "The patient already has a visit at that time.",
     "planned_session_booked_once": "This session was booked a moment ago.",
     # The same key at the same moment for two plans: their patients' locks do not meet.
@@ -83,29 +89,33 @@ def _day(slot: Slot, location: Location) -> date:
     return slot.start.astimezone(location.zone).date()
 
 
-def _works(wanted: Sequence[tuple[Slot, str, str]], location: Location, held: Locked) -> None:
-    """Hours, absences, closures, qualification, room and device: as they are now, not as they were searched.
-
-    `wanted` are slots with the capability and the kind of device they need.
-    """
+def _works(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locked) -> None:
+    """Hours, absences, closures, qualification, rooms and device: as they are now, not as they were searched."""
     people = working(
-        location, [slot.practitioner for slot, _able, _kind in wanted],
-        [_day(slot, location) for slot, _able, _kind in wanted],
+        location, [slot.practitioner for slot, _visit in wanted], [_day(slot, location) for slot, _visit in wanted]
     )  # fmt: skip
-    for slot, capability, device_kind in wanted:
+    for slot, visit in wanted:
         person = people.get(slot.practitioner)
         if person is None or not any(s.start <= slot.start and slot.end <= s.end for s in person.hours):
             raise BookingError("The practitioner does not work at that time. Choose another one.")
-        if capability not in person.qualifications:
+        if not visit.needs <= person.qualifications:
             raise BookingError(f"{person.name} does not do this treatment.")
         place, uses = held.rooms.get(slot.room, (None, frozenset()))
-        if place != location.pk or capability not in uses:
+        if place != location.pk or not visit.room_needs <= uses:
             raise BookingError("This room is not fitted for the treatment.")
-        if device_kind and held.devices.get(slot.device or 0) != (location.pk, device_kind):
+        if visit.device_kind and held.devices.get(slot.device or 0) != (location.pk, visit.device_kind):
             raise BookingError("The device for this treatment is missing.")
+        if slot.prep != visit.prep:
+            raise BookingError("The time for the cream changed. Search again.")
+        if slot.prep_room is not None:
+            place, uses = held.rooms.get(slot.prep_room, (None, frozenset()))
+            if place != location.pk or PREPARATION not in uses:
+                raise BookingError("The place for the cream is no longer one. Search again.")
 
 
-def _appointment(slot: Slot, patient: Patient, location: Location, by: User, **values: Any) -> Appointment:
+def _appointment(
+    slot: Slot, patient: Patient, location: Location, by: User | Outsider, **values: Any
+) -> Appointment:
     return Appointment(
         patient=patient,
         location=location,
@@ -116,7 +126,9 @@ def _appointment(slot: Slot, patient: Patient, location: Location, by: User, **v
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
-        booked_by=by,
+        prep_from=slot.comes if slot.prep else None,
+        prep_room_id=slot.prep_room,
+        booked_by=by if isinstance(by, User) else None,
         **values,
     )
 
@@ -209,7 +221,7 @@ def book_course(
     held = lock_resources(
         patients=[plan.patient_id],
         practitioners=[slot.practitioner for slot in slots],
-        rooms=[slot.room for slot in slots],
+        rooms=[room for slot in slots for room in (slot.room, slot.prep_room)],
         devices=[slot.device for slot in slots],
     )
     # After the lock: a double click waits here, then finds what the first one made.
@@ -236,11 +248,7 @@ def book_course(
         raise TimeTaken(_TAKEN["planned_session_booked_once"])
     _check_windows(ordered, slots, location, _before(ordered[0], near))
     _check_apart(list(zip(ordered, days, strict=True)), near)
-    _works(
-        [(slot, row.room_capability, row.device_kind) for row, slot in zip(ordered, slots, strict=True)],
-        location,
-        held,
-    )
+    _works([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], location, held)
     _free(slots, current.patient_id)
     try:
         booking = CourseBooking.objects.create(plan=current, key=key, booked_by=by)
@@ -278,23 +286,31 @@ def _before(first: PlannedSession, near: Sequence[StandingSession]) -> date | No
 
 @transaction.atomic
 def book_single(
-    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User, now: datetime, note: str = "",
-    capability: str = "consultation", planned: PlannedSession | None = None,
+    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User | Outsider, now: datetime, note: str = "",
+    needs: Needs = CONSULTATION, planned: PlannedSession | None = None, type: AppointmentType | None = None,
 ) -> Appointment:  # fmt: skip
-    """Book one visit, such as a consultation. Raises TimeTaken, BookingError."""
+    """Book one visit, such as a consultation; what a `type` asks for counts. Raises TimeTaken, BookingError."""
+    if type is not None and not type.active:
+        raise BookingError(f"{type} is no longer offered. Choose another type of visit.")
     held = lock_resources(
-        patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room], devices=[slot.device]
-    )
+        patients=[patient.pk], practitioners=[slot.practitioner], rooms=[slot.room, slot.prep_room],
+        devices=[slot.device],
+    )  # fmt: skip
     if slot.start < now:
         raise BookingError("This time is past.")
-    _works([(slot, capability, planned.device_kind if planned else "")], location, held)
+    asked = type.needs if type is not None else needs
+    visit = visit_of(planned) if planned is not None else visit_for(asked, slot.minutes)
+    _works([(slot, visit)], location, held)
     _free([slot], patient.pk)
     if planned is not None:
         if open_blocks([planned.plan_id]):
             raise BookingError(f"{ON_HOLD}.")
         day = _day(slot, location)
         _check_apart([(planned, day)], _near(patient.pk, [day]))
-    made = _appointment(slot, patient, location, by, kind=kind, note=note, planned_session=planned)
+    made = _appointment(
+        slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
+        planned_session=planned, type=type,
+    )  # fmt: skip
     try:
         with transaction.atomic():
             made.save(force_insert=True)
@@ -311,7 +327,7 @@ def book_single(
 def _current(appointment: Appointment, version: int | None) -> Appointment:
     current = (
         Appointment.objects.select_for_update(of=("self",))
-        .select_related("patient", "location", "planned_session")
+        .select_related("patient", "location", "planned_session", "type")
         .get(pk=appointment.pk)
     )
     if version is not None and current.version != version:
@@ -324,7 +340,7 @@ def move(
     *,
     appointment: Appointment,
     slot: Slot,
-    by: User,
+    by: User | Outsider,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -337,7 +353,7 @@ def move(
     held = lock_resources(
         patients=[appointment.patient_id],
         practitioners=[appointment.practitioner_id, slot.practitioner],
-        rooms=[appointment.room_id, slot.room],
+        rooms=[appointment.room_id, slot.room, appointment.prep_room_id, slot.prep_room],
         devices=[appointment.device_id, slot.device],
     )
     current = _current(appointment, version)
@@ -348,8 +364,8 @@ def move(
     if slot.start < now:
         raise BookingError("This time is past. Choose a later one.")
     planned = current.planned_session
-    capability = planned.room_capability if planned else "consultation"
-    _works([(slot, capability, planned.device_kind if planned else "")], current.location, held)
+    visit = visit_of(planned) if planned is not None else visit_for(current.needs, slot.minutes)
+    _works([(slot, visit)], current.location, held)
     _free([slot], current.patient_id, leave_out=current.pk)
     if planned is not None:
         day = _day(slot, current.location)
@@ -359,6 +375,7 @@ def move(
     current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
     current.starts_at, current.ends_at = slot.start, slot.end
     current.occupied_from, current.occupied_until = slot.start - SETUP, slot.end + CLEANUP
+    current.prep_from, current.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
     current.version += 1
     if slot.start != old:
         # A confirmation was for the old time.
@@ -407,7 +424,7 @@ def change_status(
     *,
     appointment: Appointment,
     to: str,
-    by: User,
+    by: User | Outsider,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -454,6 +471,10 @@ def change_status(
         schedule.cancelled(current, now)
     elif to == Appointment.Status.NO_SHOW:
         schedule.missed(current)
+    elif to == Appointment.Status.CONFIRMED:
+        schedule.confirmed(current, now)
+    elif to == Appointment.Status.BOOKED:
+        schedule.unconfirmed(current, now)
     audit(
         type=f"appointment.{to}", target=current, by=by, patient_id=current.patient_id, old={"status": old},
         new={"status": to}, reason=current.reason,

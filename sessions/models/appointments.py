@@ -1,20 +1,25 @@
 """Appointments: one row per visit, always.
 
 Exclusion constraints on practitioner, room, device and patient are the guarantee against double booking;
-ranges are half-open, room and device include set-up and clean-up, cancelled and missed visits are left out.
+ranges are half-open, room and device include set-up and clean-up, the patient's begins with the cream, cancelled and
+missed visits are left out.
 """
+
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
 from patients.models import Patient
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models.places import Device, Location, Practitioner, Room
+from sessions.models.types import CONSULTATION, AppointmentType, Needs
+from sessions.scheduling.diary import fittings_for
 
 
 class TsTzRange(Func):
@@ -73,6 +78,10 @@ class Appointment(models.Model):
 
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="appointments")
     kind = models.CharField(max_length=15, choices=Kind, default=Kind.SESSION)
+    type = models.ForeignKey(
+        AppointmentType, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments",
+        help_text=_("What a single visit was booked as; its class stays in `kind`."),
+    )  # fmt: skip
     planned_session = models.ForeignKey(
         PlannedSession, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments"
     )
@@ -91,6 +100,12 @@ class Appointment(models.Model):
         help_text=_("Start with set-up: room and device are taken from here.")
     )
     occupied_until = models.DateTimeField(help_text=_("End with clean-up."))
+    prep_from = models.DateTimeField(
+        null=True, blank=True, help_text=_("From here the patient is there and the cream acts.")
+    )
+    prep_room = models.ForeignKey(
+        Room, on_delete=models.PROTECT, null=True, blank=True, related_name="preparations"
+    )
     status = models.CharField(max_length=15, choices=Status, default=Status.BOOKED)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     note = models.CharField(_("note"), max_length=300, blank=True)
@@ -100,6 +115,8 @@ class Appointment(models.Model):
     )
     booked_at = models.DateTimeField(db_default=Now(), editable=False)
     version = models.PositiveIntegerField(default=1)
+    #: Written by a trigger at every change (migration 0007): calendar programs ask for it.
+    changed_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["starts_at", "pk"]
@@ -115,6 +132,14 @@ class Appointment(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(starts_at__lt=F("ends_at")), name="appointment_start_before_end"
+            ),
+            # What touches a time has begun at most a day before: reading a range uses the indexes by start.
+            models.CheckConstraint(
+                condition=Q(ends_at__lte=F("starts_at") + timedelta(days=1)), name="appointment_within_a_day"
+            ),
+            models.CheckConstraint(
+                condition=Q(prep_from__isnull=True, prep_room__isnull=True) | Q(prep_from__lt=F("starts_at")),
+                name="appointment_preparation_before_start",
             ),
             models.UniqueConstraint(
                 fields=["planned_session"],
@@ -134,7 +159,10 @@ class Appointment(models.Model):
                 name="patient_not_double_booked",
                 expressions=[
                     ("patient", RangeOperators.EQUAL),
-                    (TsTzRange("starts_at", "ends_at", RangeBoundary()), RangeOperators.OVERLAPS),
+                    (
+                        TsTzRange(Coalesce("prep_from", "starts_at"), "ends_at", RangeBoundary()),
+                        RangeOperators.OVERLAPS,
+                    ),
                 ],
                 condition=~Q(status__in=["no-show", "cancelled"]),
                 violation_error_message=_("This patient already has an appointment at that time."),
@@ -147,6 +175,16 @@ class Appointment(models.Model):
                 ],
                 condition=~Q(status__in=["no-show", "cancelled"]),
                 violation_error_message=_("This room is taken at that time."),
+            ),
+            # Preparation rooms serve nothing else (Room), so this range and that of the treatment never meet.
+            ExclusionConstraint(
+                name="preparation_room_not_double_booked",
+                expressions=[
+                    ("prep_room", RangeOperators.EQUAL),
+                    (TsTzRange("prep_from", "starts_at", RangeBoundary()), RangeOperators.OVERLAPS),
+                ],
+                condition=~Q(status__in=["no-show", "cancelled"]) & Q(prep_room__isnull=False),
+                violation_error_message=_("This preparation room is taken at that time."),
             ),
             ExclusionConstraint(
                 name="device_not_double_booked",
@@ -161,3 +199,17 @@ class Appointment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.starts_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def what(self) -> str:
+        """What it was booked as, in the clinic's words."""
+        return self.type.name if self.type is not None else str(self.get_kind_display())
+
+    @property
+    def needs(self) -> Needs:
+        """What the visit asks of its practitioner, room and device: by its plan, else by its type."""
+        planned = self.planned_session
+        if planned is not None:
+            able = frozenset(planned.needs)
+            return Needs(able, fittings_for(able), planned.device_kind)
+        return self.type.needs if self.type is not None else CONSULTATION

@@ -9,6 +9,9 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+#: From so many hours before a visit on, patients call to move or cancel it; each location sets its own.
+LATE_HOURS = 4
+
 
 class TimeRange(Func):
     """Two times of one day as a range: PostgreSQL has ranges of timestamps only, so both stand on one day."""
@@ -27,9 +30,20 @@ class Location(models.Model):
     phone = models.CharField(_("phone"), max_length=30)
     after_hours_phone = models.CharField(_("phone out of hours"), max_length=30, blank=True)
     emergency_number = models.CharField(_("emergency number"), max_length=10, default="112")
+    # Whose public holidays are offered: ISO 3166 country, and the region's code in sessions.setup.holidays.
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    subdivision = models.CharField(_("region"), max_length=20, blank=True)
+    late_hours = models.PositiveSmallIntegerField(
+        _("hours before a visit from which on a patient must call to move or cancel it"), default=LATE_HOURS
+    )
 
     class Meta:
         ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(subdivision="") | ~Q(country=""), name="location_region_has_its_country"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -41,7 +55,10 @@ class Location(models.Model):
 
 
 class Room(models.Model):
-    """A room with what can be done in it: `consultation`, `injection`, `needling`."""
+    """A room with what can be done in it: `consultation`, `injection`, `needling`.
+
+    `preparation` stands alone: one chair or couch where an anaesthetic cream acts before the visit.
+    """
 
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="rooms")
     name = models.CharField(_("name"), max_length=40)
@@ -50,7 +67,12 @@ class Room(models.Model):
     class Meta:
         ordering = ["location", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location")
+            models.UniqueConstraint(fields=["location", "name"], name="room_name_once_per_location"),
+            models.CheckConstraint(
+                condition=~Q(capabilities__contains=["preparation"]) | Q(capabilities__len=1),
+                name="preparation_room_serves_nothing_else",
+                violation_error_message=_("A preparation room serves nothing else."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -147,12 +169,36 @@ class Closure(models.Model):
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("to"))
     reason = models.CharField(_("reason"), max_length=120)
+    holiday = models.DateField(
+        _("public holiday"), null=True, blank=True, help_text=_("The holiday that it was made for.")
+    )
 
     class Meta:
         ordering = ["starts_at"]
+        indexes = [models.Index(fields=["starts_at", "ends_at"], name="closure_by_time")]
         constraints = [
-            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="closure_start_before_end")
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="closure_start_before_end"),
+            # However often a year's holidays are saved, each closes the location once.
+            models.UniqueConstraint(fields=["location", "holiday"], name="holiday_closes_once"),
         ]
 
     def __str__(self) -> str:
         return self.reason
+
+
+class HolidayYear(models.Model):
+    """Somebody decided on which public holidays of a year the location is closed; the days are its closures."""
+
+    location = models.ForeignKey(Location, on_delete=models.CASCADE, related_name="holiday_years")
+    year = models.PositiveSmallIntegerField(_("year"))
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="holiday_years"
+    )
+    decided_at = models.DateTimeField(_("decided"))
+
+    class Meta:
+        ordering = ["location", "year"]
+        constraints = [models.UniqueConstraint(fields=["location", "year"], name="holidays_decided_once")]
+
+    def __str__(self) -> str:
+        return f"{self.location} {self.year}"

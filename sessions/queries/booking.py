@@ -3,11 +3,25 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from patients.models import Patient
@@ -15,30 +29,13 @@ from patients.queries import with_name
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
-from sessions.models import (
-    Absence,
-    Appointment,
-    Closure,
-    Device,
-    Location,
-    Message,
-    Practitioner,
-    Room,
-    WorkingHours,
-)
-from sessions.scheduling import (
-    CourseOption,
-    Diary,
-    Preferences,
-    Span,
-    Staff,
-    Visit,
-    expand_hours,
-    find_course,
-    free_spans,
-)
+from sessions.models import Appointment, Location, Message, Practitioner
+from sessions.queries.diary import LIVE, day_of, diary
+from sessions.scheduling import CourseOption, Obstacle, Preferences, Slot, Span, Visit, find_course, why_not
+from sessions.scheduling.obstacles import FURTHER
 
-LIVE = ~Q(status__in=Appointment.FREED)
+#: The same for a joined visit.
+_VISIT_LIVE = ~Q(appointments__status__in=Appointment.FREED)
 
 
 def in_series(plan: TreatmentPlan) -> Q:
@@ -46,138 +43,116 @@ def in_series(plan: TreatmentPlan) -> Q:
     return Q(planned_session__plan=plan.root_pk) | Q(planned_session__plan__root=plan.root_pk)
 
 
-def unbooked(plan: TreatmentPlan, course: int = 0) -> list[PlannedSession]:
-    """Sessions of a course without a standing appointment, in order."""
-    taken = Appointment.objects.filter(LIVE, planned_session=OuterRef("pk"))
-    return list(plan.planned_sessions.filter(~Exists(taken), course=course).order_by("number"))
-
-
-def last_booked_day(plan: TreatmentPlan, course: int, location: Location) -> date | None:
-    """The local day of the last standing visit of a course: later windows count from it."""
-    row = (
-        Appointment.objects.filter(LIVE, in_series(plan), planned_session__course=course)
-        .order_by("-starts_at")
-        .first()
-    )
-    return row.starts_at.astimezone(location.zone).date() if row else None
-
-
 def visit_of(planned: PlannedSession) -> Visit:
     """A planned session as the search sees it."""
     return Visit(
         planned.pk, planned.number, planned.earliest_days, planned.target_days, planned.latest_days,
-        planned.duration_min, planned.room_capability, planned.device_kind,
+        planned.duration_min, frozenset(planned.needs), planned.device_kind, planned.arrive_early_min,
     )  # fmt: skip
 
 
-def _busy(
-    location: Location, patient: Patient | None, first: datetime, last: datetime, leave_out: Iterable[int]
-) -> dict[tuple[str, int], list[Span]]:
-    """Everything taken that this location's people, rooms and devices and this patient have. One query."""
-    here = Q(location=location) | Q(practitioner__hours__location=location)
-    if patient is not None:
-        here |= Q(patient=patient)
-    rows = (
-        Appointment.objects.filter(LIVE, here, starts_at__lt=last, ends_at__gt=first)
-        .exclude(pk__in=list(leave_out))
-        .distinct()
-        .values_list(
-            "patient_id", "practitioner_id", "room_id", "device_id", "starts_at", "ends_at", "occupied_from",
-            "occupied_until", "planned_session_id",
+def slot_of(visit: Appointment) -> Slot:
+    """A visit as it stands, as a slot: to put it back there."""
+    prep = (visit.starts_at - visit.prep_from) // timedelta(minutes=1) if visit.prep_from else 0
+    return Slot(
+        visit.planned_session_id or 0, 0, visit.starts_at, visit.ends_at, visit.practitioner_id, visit.room_id,
+        visit.device_id, 0, prep, visit.prep_room_id,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CourseSearch:
+    """The sessions still to book and the best courses for them; without any, what stands in the way."""
+
+    planned: list[PlannedSession]
+    options: list[CourseOption]
+    obstacle: Obstacle | None = None
+
+
+def _course_rows(plan: TreatmentPlan, course: int) -> tuple[list[PlannedSession], list[dict[str, Any]]]:
+    """Sessions of a course still without a visit, and all standing sessions of the patient. One query."""
+    rows: list[Any] = list(
+        PlannedSession.objects.alias(visit=FilteredRelation("appointments", condition=_VISIT_LIVE))
+        .annotate(
+            visit_pk=F("visit"), visit_at=F("visit__starts_at"), visit_zone=F("visit__location__time_zone"),
+            root_pk=Coalesce("plan__root_id", "plan_id"),
         )
+        .filter(Q(plan=plan, course=course) | Q(visit__isnull=False), plan__patient=plan.patient_id)
+        .order_by("number")
     )  # fmt: skip
-    busy: dict[tuple[str, int], list[Span]] = defaultdict(list)
-    for who, practitioner, room, device, start, end, occupied_from, occupied_until, planned in rows:
-        busy["practitioner", practitioner].append(Span(start, end))
-        busy["room", room].append(Span(occupied_from, occupied_until))
-        if device is not None:
-            busy["device", device].append(Span(occupied_from, occupied_until))
-        if patient is not None and who == patient.pk:
-            # Two treatments never share a day: of a session the whole day is taken, of a visit its hours.
-            busy["patient", 0].append(_day_of(start, location) if planned else Span(start, end))
-    return busy
-
-
-def _day_of(start: datetime, location: Location) -> Span:
-    day = start.astimezone(location.zone).date()
-    first = datetime.combine(day, datetime.min.time(), tzinfo=location.zone)
-    return Span(first, datetime.combine(day + timedelta(days=1), datetime.min.time(), tzinfo=location.zone))
-
-
-def diary(
-    location: Location,
-    first: date,
-    last: date,
-    patient: Patient | None = None,
-    *,
-    leave_out: Iterable[int] = (),
-) -> Diary:
-    """Hours, rooms, devices of a location and all that is taken. Seven queries, whatever the number of rows."""
-    zone = location.zone
-    begin = datetime.combine(first, datetime.min.time(), tzinfo=zone)
-    end = datetime.combine(last + timedelta(days=1), datetime.min.time(), tzinfo=zone)
-    hours: dict[int, list[tuple[int, object, object]]] = defaultdict(list)
-    for row in WorkingHours.objects.filter(location=location):
-        hours[row.practitioner_id].append((row.weekday, row.starts, row.ends))
-    away: dict[int, list[Span]] = defaultdict(list)
-    for gone in Absence.objects.filter(starts_at__lt=end, ends_at__gt=begin):
-        away[gone.practitioner_id].append(Span(gone.starts_at, gone.ends_at))
-    closed = [
-        Span(row.starts_at, row.ends_at)
-        for row in Closure.objects.filter(location=location, starts_at__lt=end, ends_at__gt=begin)
+    todo = [row for row in rows if row.plan_id == plan.pk and row.course == course and row.visit_pk is None]
+    standing = [
+        {
+            "pk": row.visit_pk,
+            "day": row.visit_at.astimezone(ZoneInfo(row.visit_zone)).date(),
+            "own": row.root_pk == plan.root_pk and row.course == course,
+            "parts": row.content["parts"],
+        }
+        for row in rows
+        if row.visit_pk is not None
     ]
-    people = Practitioner.objects.filter(pk__in=hours, user__is_active=True).select_related("user")
-    staff = tuple(
-        Staff(
-            person.pk,
-            person.user.full_name,
-            frozenset(person.qualifications),
-            tuple(
-                free_spans(
-                    expand_hours(hours[person.pk], zone, first, last),  # type: ignore[arg-type]
-                    [*away[person.pk], *closed],
-                )
-            ),
-        )
-        for person in people
-    )
-    return Diary(
-        zone=zone,
-        staff=staff,
-        rooms=tuple(
-            (room.pk, frozenset(room.capabilities)) for room in Room.objects.filter(location=location)
-        ),
-        devices=tuple(
-            (device.pk, device.kind) for device in Device.objects.filter(location=location, in_service=True)
-        ),
-        busy=_busy(location, patient, begin, end, leave_out),
-    )
+    return todo, standing
 
 
-def _apart_from_other_courses(book: Diary, planned: Sequence[PlannedSession], location: Location) -> Diary:
-    """Days too near to the patient's sessions of other courses are taken too (REFERENCE.md §8.3). One query."""
+def _too_near(
+    planned: Sequence[PlannedSession], standing: Sequence[dict[str, Any]], location: Location
+) -> list[Span]:
+    """Days too near to the patient's sessions of other courses (REFERENCE.md §8.3)."""
     known = knowledge()
-    course = planned[0].course
-    others = (
-        Appointment.objects.filter(LIVE, patient=planned[0].plan.patient_id, planned_session__isnull=False)
-        .exclude(in_series(planned[0].plan), planned_session__course=course)
-        .select_related("planned_session")
-    )
-    taken = []
     shapes = {json.dumps(row.content["parts"], sort_keys=True): row.content["parts"] for row in planned}
-    for row in others:
-        theirs = row.planned_session.content["parts"] if row.planned_session else []
-        before = max(days_between(mine, theirs, known) for mine in shapes.values())
-        after = max(days_between(theirs, mine, known) for mine in shapes.values())
-        day = _day_of(row.starts_at, location)
-        taken.append(
+    found = []
+    for row in standing:
+        if row["own"]:
+            continue
+        before = max(days_between(mine, row["parts"], known) for mine in shapes.values())
+        after = max(days_between(row["parts"], mine, known) for mine in shapes.values())
+        noon = datetime.combine(row["day"], time(12), tzinfo=location.zone)
+        day = day_of(noon, location)
+        found.append(
             Span(day.start - timedelta(days=max(0, before - 1)), day.end + timedelta(days=max(0, after - 1)))
         )
-    if not taken:
-        return book
-    busy = dict(book.busy)
-    busy["patient", 0] = [*busy.get(("patient", 0), ()), *taken]
-    return replace(book, busy=busy)
+    return found
+
+
+def near_other_courses(planned: Sequence[PlannedSession], location: Location) -> list[Span]:
+    """Time in which none of these sessions of one course may lie, for the patient's other courses. One query."""
+    _todo, standing = _course_rows(planned[0].plan, planned[0].course)
+    return _too_near(planned, standing, location)
+
+
+def search_course(
+    plan: TreatmentPlan,
+    location: Location,
+    wish: Preferences,
+    *,
+    now: datetime,
+    course: int = 0,
+    count: int = 3,
+) -> CourseSearch:
+    """The sessions of a course still to book and the best dates for them. Three queries.
+
+    Without any dates, the reason and the smallest things that would help: two queries more.
+    """
+    planned, standing = _course_rows(plan, course)
+    if not planned:
+        return CourseSearch([], [])
+    today = now.astimezone(location.zone).date()
+    before = max((row["day"] for row in standing if row["own"]), default=None)
+    start = max(today, planned[0].not_before or today)
+    visits = [visit_of(row) for row in planned]
+    last = (before or start) + timedelta(days=sum(row.latest_days for row in planned))
+    book = diary(
+        location, min(start, before or start), max(last, start), plan.patient,
+        more=_too_near(planned, standing, location),
+    )  # fmt: skip
+    options = find_course(visits, book, wish, start=start, now=now, before=before, count=count)
+    if options:
+        return CourseSearch(planned, options)
+    book = diary(
+        location, min(start, before or start), max(last, start) + timedelta(days=FURTHER), plan.patient,
+        more=_too_near(planned, standing, location),
+    )  # fmt: skip
+    return CourseSearch(planned, [], why_not(visits, book, wish, start=start, now=now, before=before))
 
 
 def options_for(
@@ -190,17 +165,8 @@ def options_for(
     count: int = 3,
 ) -> tuple[list[PlannedSession], list[CourseOption]]:
     """The sessions still to book and the best courses for them."""
-    planned = unbooked(plan, course)
-    if not planned:
-        return [], []
-    today = now.astimezone(location.zone).date()
-    before = last_booked_day(plan, course, location)
-    start = max(today, planned[0].not_before or today)
-    last = (before or start) + timedelta(days=sum(row.latest_days for row in planned))
-    book = diary(location, min(start, before or start), max(last, start), plan.patient)
-    book = _apart_from_other_courses(book, planned, location)
-    visits: Sequence[Visit] = [visit_of(row) for row in planned]
-    return planned, find_course(visits, book, wish, start=start, now=now, before=before, count=count)
+    found = search_course(plan, location, wish, now=now, course=course, count=count)
+    return found.planned, found.options
 
 
 def physician_of(plan: TreatmentPlan) -> int | None:
@@ -212,11 +178,11 @@ def physician_of(plan: TreatmentPlan) -> int | None:
     )
 
 
-def practitioners_at(location: Location, capability: str) -> dict[int, str]:
-    """Who works at the location and does that, by name."""
+def practitioners_at(location: Location, needs: Iterable[str]) -> dict[int, str]:
+    """Who works at the location and does all of that, by name."""
     people = (
         Practitioner.objects.filter(
-            hours__location=location, user__is_active=True, qualifications__contains=[capability]
+            hours__location=location, user__is_active=True, qualifications__contains=sorted(needs)
         )
         .select_related("user")
         .order_by("user__full_name", "pk")
@@ -308,7 +274,7 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
         Appointment.objects.filter(
             status__in=[Appointment.Status.REQUESTED, Appointment.Status.BOOKED], starts_at__gte=now
         )
-        .select_related("patient", "location", "practitioner__user", "room", "planned_session")
+        .select_related("patient", "location", "practitioner__user", "room", "type", "planned_session")
         .order_by("starts_at", "pk")
     )
     if text:

@@ -15,7 +15,7 @@ from protocols.engine.rules import add_months
 from sessions.models import Appointment, Closure, Device, Location, Room, TreatmentRecord
 from sessions.queries.booking import diary
 from sessions.scheduling import Span
-from sessions.scheduling.search import CLEANUP, SETUP
+from sessions.scheduling.diary import CLEANUP, SETUP
 
 ROWS, ROW = 144, timedelta(minutes=5)
 

@@ -15,7 +15,7 @@ from patients.models import Patient
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Absence, Appointment, Closure, Device, Location, Practitioner, Room, WorkingHours
 from sessions.scheduling import Slot, Span, expand_hours, free_spans
-from sessions.scheduling.search import CLEANUP, SETUP
+from sessions.scheduling.diary import CLEANUP, SETUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def lock(
     *,
     patients: Iterable[int],
     practitioners: Iterable[int],
-    rooms: Iterable[int],
+    rooms: Iterable[int | None],
     devices: Iterable[int | None],
 ) -> Locked:
     """Lock the rows that visits are made of until the transaction ends. One query."""
@@ -138,26 +138,32 @@ class Taken:
     room: str
 
 
-def _part(constraint: str, key: str, ranges: tuple[str, str], wanted: str) -> str:
+def _part(constraint: str, key: str, theirs: str, ours: str) -> str:
+    """Standing visits of the same person or thing whose range meets the wanted one."""
     return f"""
 SELECT wanted.n, '{constraint}', a.id
-FROM wanted JOIN {Appointment._meta.db_table} a ON a.{key} = wanted.{wanted}
- AND tstzrange(a.{ranges[0]}, a.{ranges[1]}, '[)') && tstzrange(wanted.{ranges[0]}, wanted.{ranges[1]}, '[)')
+FROM wanted JOIN {Appointment._meta.db_table} a ON a.{key}_id = wanted.{key}
+ AND tstzrange({theirs}, '[)') && tstzrange({ours}, '[)')
 WHERE NOT (a.status IN ('no-show', 'cancelled')) AND a.id <> %s"""  # noqa: S608  # names of columns
 
 
-_VISIT, _OCCUPIED = ("starts_at", "ends_at"), ("occupied_from", "occupied_until")
+def _same(first: str, last: str) -> tuple[str, str]:
+    return f"a.{first}, a.{last}", f"wanted.{first}, wanted.{last}"
+
+
 #: Written as the exclusion constraints are, so that their indexes answer.
 _IN_THE_WAY = f"""
 WITH wanted AS (
-  SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],
-    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
-    AS wanted(n, practitioner, patient, room, device, starts_at, ends_at, occupied_from, occupied_until)
+  SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+    %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+    AS wanted(n, practitioner, patient, room, device, prep_room, starts_at, ends_at, occupied_from, occupied_until, comes)
 )
-{_part("practitioner_not_double_booked", "practitioner_id", _VISIT, "practitioner")}
-UNION ALL {_part("patient_not_double_booked", "patient_id", _VISIT, "patient")}
-UNION ALL {_part("room_not_double_booked", "room_id", _OCCUPIED, "room")}
-UNION ALL {_part("device_not_double_booked", "device_id", _OCCUPIED, "device")} AND a.device_id IS NOT NULL
+{_part("practitioner_not_double_booked", "practitioner", *_same("starts_at", "ends_at"))}
+UNION ALL {_part("patient_not_double_booked", "patient", "COALESCE(a.prep_from, a.starts_at), a.ends_at", "wanted.comes, wanted.ends_at")}
+UNION ALL {_part("room_not_double_booked", "room", *_same("occupied_from", "occupied_until"))}
+UNION ALL {_part("preparation_room_not_double_booked", "prep_room", "a.prep_from, a.starts_at", "wanted.comes, wanted.starts_at")}
+ AND a.prep_room_id IS NOT NULL
+UNION ALL {_part("device_not_double_booked", "device", *_same("occupied_from", "occupied_until"))} AND a.device_id IS NOT NULL
 ORDER BY 1 LIMIT 1
 """  # noqa: S608  # names of columns
 
@@ -168,14 +174,15 @@ def in_the_way(slots: Sequence[Slot], patient: int, leave_out: int | None = None
         list(column)
         for column in zip(
             *(
-                (n, slot.practitioner, patient, slot.room, slot.device, slot.start, slot.end, slot.start - SETUP, slot.end + CLEANUP)
+                (n, slot.practitioner, patient, slot.room, slot.device, slot.prep_room, slot.start, slot.end,
+                 slot.start - SETUP, slot.end + CLEANUP, slot.comes)
                 for n, slot in enumerate(slots)
             ),
             strict=True,
         )
     ]  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(_IN_THE_WAY, [*columns, *[leave_out or 0] * 4])
+        cursor.execute(_IN_THE_WAY, [*columns, *[leave_out or 0] * 5])
         row = cursor.fetchone()
     if row is None:
         return None

@@ -12,8 +12,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from patients.models import Patient
+from sessions.ics.patients import attachment
 from sessions.models import Message, MessageAttempt
 from sessions.reminders.schedule import address_of
+from sessions.selfservice.links import with_links
 
 logger = logging.getLogger(__name__)
 #: Well above the worst sending of one claim: a dozen answers of the SMTP server, each up to 10 s (settings.MAILERS).
@@ -80,10 +82,13 @@ def _send(message: Message) -> None:
     if message.channel != "email":
         raise DeliveryError("No SMS gateway is set up: call the patient.")
     mail = EmailMessage(
-        message.subject, message.body, to=[message.recipient], headers={"Message-ID": message_id(message)}
+        message.subject,
+        with_links(message),
+        to=[message.recipient],
+        headers={"Message-ID": message_id(message)},
     )
     if message.calendar:
-        mail.attach("appointment.ics", message.calendar, "text/calendar")
+        mail.attach(attachment(message.calendar, message.recipient))
     try:
         mail.send()
     except OSError as error:

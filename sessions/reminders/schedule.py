@@ -5,12 +5,15 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from patients.models import Patient
+from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, CourseBooking, Message
-from sessions.reminders.texts import calendar_file, write
+from sessions.reminders.texts import write
 
 #: A move or cancellation is told after this time, so that *Undo* comes first.
 GRACE = timedelta(minutes=3)
 REMIND_AT = time(18, 0)
+#: Who confirms a visit this near needs no reminder of it any more; who confirmed weeks ago still gets a plain one.
+ANSWERED = timedelta(days=3)
 
 
 def reminder_time(starts_at: datetime, zone: ZoneInfo) -> datetime:
@@ -76,7 +79,7 @@ def booked(appointments: Sequence[Appointment], now: datetime, booking: CourseBo
     cause = f"booked:course:{booking.pk}" if booking else f"booked:{appointments[0].pk}"
     confirmation = _message(
         Message.Kind.CONFIRMATION, "booked", appointments, cause=cause, send_at=now,
-        calendar=calendar_file(appointments),
+        calendar=calendar_of(appointments),
     )  # fmt: skip
     _queue(confirmation, *(_reminder(appointment, now) for appointment in appointments))
 
@@ -86,7 +89,7 @@ def moved(appointment: Appointment, old: datetime, now: datetime) -> None:
     _withdraw(appointment)
     news = _message(
         Message.Kind.MOVED, "moved", [appointment], cause=f"moved:{appointment.pk}:{appointment.version}",
-        send_at=now + GRACE, old=old, calendar=calendar_file([appointment]),
+        send_at=now + GRACE, old=old, calendar=calendar_of([appointment]),
     )  # fmt: skip
     _queue(news, _reminder(appointment, now))
 
@@ -110,9 +113,35 @@ def cancelled(appointment: Appointment, now: datetime) -> None:
         news = _message(
             Message.Kind.CANCELLED, "cancelled", [appointment],
             cause=f"cancelled:{appointment.pk}:{appointment.version}", send_at=now + GRACE,
-            calendar=calendar_file([appointment], cancelled=True),
+            calendar=calendar_of([appointment]),
         )  # fmt: skip
         _queue(news)
+
+
+def _withdraw_reminders(appointment: Appointment) -> None:
+    Message.objects.filter(
+        appointment=appointment,
+        kind=Message.Kind.REMINDER,
+        state__in=[Message.State.DUE, Message.State.FAILED],
+    ).update(state=Message.State.WITHDRAWN)
+
+
+def confirmed(appointment: Appointment, now: datetime) -> None:
+    """Nobody is asked to confirm twice; a visit still far away is recalled the day before without asking."""
+    _withdraw_reminders(appointment)
+    at = reminder_time(appointment.starts_at, appointment.location.zone)
+    if appointment.starts_at - now > ANSWERED and at > now:
+        plain = _message(
+            Message.Kind.REMINDER, "expected", [appointment], send_at=at,
+            cause=f"reminder:{appointment.pk}:{appointment.version}",
+        )  # fmt: skip
+        _queue(plain)
+
+
+def unconfirmed(appointment: Appointment, now: datetime) -> None:
+    """A visit that stands again without an answer is asked about again."""
+    _withdraw_reminders(appointment)
+    _queue(_reminder(appointment, now))
 
 
 def missed(appointment: Appointment) -> None:

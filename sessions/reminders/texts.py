@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from babel.dates import format_datetime, format_time
-from icalendar import Calendar, Event
 
 from sessions.models import Appointment, Location
+from sessions.selfservice.links import COURSE_LINK, VISIT_LINK
 
 
 @cache
@@ -29,9 +29,11 @@ def language_of(appointment: Appointment) -> str:
 def when(moment: datetime, location: Location, language: str) -> str:
     """`Tuesday 1 December 2026, 10:00`, as the language writes it."""
     local = moment.astimezone(location.zone)
-    pattern = {"ar": "EEEE d MMMM y، HH:mm", "de": "EEEE, d. MMMM y, HH:mm"}.get(
-        language, "EEEE d MMMM y, HH:mm"
-    )
+    pattern = {
+        "ar": "EEEE d MMMM y، HH:mm",
+        "de": "EEEE, d. MMMM y, HH:mm",
+        "es": "EEEE, d 'de' MMMM 'de' y, HH:mm",
+    }.get(language, "EEEE d MMMM y, HH:mm")
     return format_datetime(local, pattern, locale=language)
 
 
@@ -53,26 +55,7 @@ def write(
         "old": when(old, location, language) if old else "",
         "times": "\n".join(f"- {when(row.starts_at, location, language)}" for row in appointments),
         "early": words["early"].format(minutes=early) if early else "",
+        "link": COURSE_LINK if kind == "booked" and len(appointments) > 1 else VISIT_LINK,
     }
     subject = words[kind]["one"] if kind == "booked" and len(appointments) == 1 else words[kind]["subject"]
     return language, subject.format(**values)[:200], words[kind]["body"].format(**values)
-
-
-def calendar_file(appointments: Sequence[Appointment], *, cancelled: bool = False) -> str:
-    """An .ics with one event per appointment; a later version of it replaces the earlier one in the calendar."""
-    calendar = Calendar()
-    calendar.add("prodid", "-//mesoclinic//appointments//EN")
-    calendar.add("version", "2.0")
-    calendar.add("method", "CANCEL" if cancelled else "PUBLISH")
-    for row in appointments:
-        event = Event()
-        event.add("uid", f"appointment-{row.pk}@mesoclinic")
-        event.add("sequence", row.version)
-        event.add("dtstamp", row.booked_at.astimezone(UTC))
-        event.add("dtstart", row.starts_at.astimezone(UTC))
-        event.add("dtend", row.ends_at.astimezone(UTC))
-        event.add("summary", row.location.name)
-        event.add("location", f"{row.location.name}, {row.location.address}")
-        event.add("status", "CANCELLED" if cancelled else "CONFIRMED")
-        calendar.add_component(event)
-    return str(calendar.to_ical().decode("utf-8"))

@@ -4,22 +4,45 @@ Instants are aware datetimes; days and wishes are on the wall clock of the locat
 move instants and never visits.
 """
 
-from sessions.scheduling.hours import Span, expand_hours, free_spans
-from sessions.scheduling.moves import Deviation, check_move
-from sessions.scheduling.search import (
-    CourseOption,
+from sessions.scheduling.diary import (
     Diary,
     Preferences,
     Slot,
     Staff,
+    Stretches,
     Visit,
+)
+from sessions.scheduling.flow import Reflow, reflow
+from sessions.scheduling.hours import Span, expand_hours, free_spans
+from sessions.scheduling.moves import Deviation, check_move
+from sessions.scheduling.obstacles import Obstacle, Relief, why_not
+from sessions.scheduling.search import (
+    CourseOption,
     find_all_slots,
     find_course,
-    find_slots,
 )
 from sessions.scheduling.wishes import Wish, read_wish
 
 __all__ = [
-    "CourseOption", "Deviation", "Diary", "Preferences", "Slot", "Span", "Staff", "Visit", "Wish", "check_move",
-    "expand_hours", "find_all_slots", "find_course", "find_slots", "free_spans", "read_wish",
+    "CourseOption",
+    "Deviation",
+    "Diary",
+    "Obstacle",
+    "Preferences",
+    "Reflow",
+    "Relief",
+    "Slot",
+    "Span",
+    "Staff",
+    "Stretches",
+    "Visit",
+    "Wish",
+    "check_move",
+    "expand_hours",
+    "find_all_slots",
+    "find_course",
+    "free_spans",
+    "read_wish",
+    "reflow",
+    "why_not",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from sessions.scheduling.search import Visit
+from sessions.scheduling.diary import Visit
 
 
 @dataclass(frozen=True, slots=True)

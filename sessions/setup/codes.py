@@ -11,6 +11,7 @@ ROOM_USES = (
     ("consultation", "Consultation"),
     ("injection", "Injection"),
     ("needling", "Micro-needling"),
+    ("preparation", "Preparation (cream)"),
 )
 #: What a practitioner does.
 QUALIFICATIONS = (

@@ -17,11 +17,15 @@ class SetupError(Exception):
 
 
 class VisitsHit(Exception):
-    """Booked visits would no longer fit. They are shown first; nothing is ever moved by itself."""
+    """Booked visits would no longer fit. They are shown first; nothing is ever moved by itself.
 
-    def __init__(self, visits: Sequence[Appointment]) -> None:
-        super().__init__(f"{len(visits)} booked visits are hit")
+    With a `refusal` they must be moved first: it says why the change can't be saved while they stand.
+    """
+
+    def __init__(self, visits: Sequence[Appointment], refusal: str = "") -> None:
+        super().__init__(refusal or f"{len(visits)} booked visits are hit")
         self.visits = list(visits)
+        self.refusal = refusal
 
 
 def fingerprint(visits: Iterable[Appointment]) -> str:

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, DecimalField, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, ExtractYear
 
 from mesoclinic.accounts.models import User
 from mesoclinic.ui.formatting import day as day_words
 from sessions.models import (
     Absence,
     Appointment,
+    AppointmentType,
     Closure,
     Device,
+    HolidayYear,
     Location,
     Lot,
     MixedComponent,
@@ -23,6 +26,7 @@ from sessions.models import (
     Room,
     WorkingHours,
 )
+from sessions.scheduling.diary import PREPARATION
 
 type Week = Sequence[tuple[int, time, time]]
 
@@ -43,7 +47,9 @@ def coming(now: datetime) -> QuerySet[Appointment]:
     """Booked visits that are not over, with all that a line of them shows."""
     return (
         Appointment.objects.filter(status__in=STANDING, ends_at__gt=now)
-        .select_related("patient", "practitioner__user", "room", "device", "location", "planned_session")
+        .select_related(
+            "patient", "practitioner__user", "room", "device", "location", "type", "planned_session__plan"
+        )
         .order_by("starts_at", "pk")
     )
 
@@ -74,15 +80,24 @@ def outside_new_week(
     ]
 
 
+def on_another_clock(location: Location, zone: ZoneInfo, now: datetime) -> list[Appointment]:
+    """Coming visits that would stand at another time on the wall if the location's clock were that of `zone`."""
+    return [
+        visit
+        for visit in coming(now).filter(location=location)
+        if visit.starts_at.astimezone(zone).replace(tzinfo=None)
+        != visit.starts_at.astimezone(location.zone).replace(tzinfo=None)
+    ]
+
+
 def within(visits: QuerySet[Appointment], start: datetime, end: datetime) -> QuerySet[Appointment]:
     """The visits that touch a time."""
     return visits.filter(starts_at__lt=end, ends_at__gt=start)
 
 
-def needs(visit: Appointment) -> str:
-    """What the visit's room and practitioner must be fit for."""
-    planned = visit.planned_session
-    return planned.room_capability if planned is not None else "consultation"
+def asked_of(room: Room, visit: Appointment) -> frozenset[str]:
+    """What a visit asks of that room of its own: the treatment's, or the one where the cream acts."""
+    return frozenset({PREPARATION}) if visit.prep_room_id == room.pk else visit.needs.capabilities
 
 
 # ---- lists -------------------------------------------------------------------------------------------------
@@ -125,29 +140,37 @@ def practitioners(now: datetime, text: str = "") -> QuerySet[Practitioner]:
     return rows
 
 
-def absences(now: datetime, text: str = "", *, past: bool = False) -> QuerySet[Absence]:
+def _in_time[Row: (Absence, Closure)](
+    rows: QuerySet[Row], now: datetime, past: bool, every: bool
+) -> QuerySet[Row]:
+    """Now or coming, the first on top; with `past` those that are over, newest first; with `every` both."""
+    if every:
+        return rows
+    if past:
+        return rows.filter(ends_at__lte=now).order_by("-starts_at", "pk")
+    return rows.filter(ends_at__gt=now).order_by("starts_at", "pk")
+
+
+def absences(now: datetime, text: str = "", *, past: bool = False, every: bool = False) -> QuerySet[Absence]:
     """Absences, coming first; with `past` those that are over, newest first."""
     rows = Absence.objects.select_related("practitioner__user").prefetch_related(
         Prefetch("practitioner__hours", queryset=WorkingHours.objects.select_related("location"))
     )
-    rows = (
-        rows.filter(ends_at__lte=now).order_by("-starts_at", "pk")
-        if past
-        else rows.filter(ends_at__gt=now).order_by("starts_at", "pk")
-    )
+    rows = _in_time(rows, now, past, every)
     if text:
         rows = rows.filter(Q(practitioner__user__full_name__icontains=text) | Q(reason__icontains=text))
     return rows
 
 
-def closures(now: datetime, text: str = "", *, past: bool = False) -> QuerySet[Closure]:
+def types(text: str = "", *, closed: bool = False) -> QuerySet[AppointmentType]:
+    """Types of single visits that are offered, or those that are no longer."""
+    rows = AppointmentType.objects.filter(active=not closed)
+    return rows.filter(name__icontains=text) if text else rows
+
+
+def closures(now: datetime, text: str = "", *, past: bool = False, every: bool = False) -> QuerySet[Closure]:
     """Closures, coming first; with `past` those that are over, newest first."""
-    rows = Closure.objects.select_related("location")
-    rows = (
-        rows.filter(ends_at__lte=now).order_by("-starts_at", "pk")
-        if past
-        else rows.filter(ends_at__gt=now).order_by("starts_at", "pk")
-    )
+    rows = _in_time(Closure.objects.select_related("location"), now, past, every)
     if text:
         rows = rows.filter(Q(location__name__icontains=text) | Q(reason__icontains=text))
     return rows
@@ -232,6 +255,28 @@ def week_lines(rows: Iterable[tuple[int, time, time]]) -> list[str]:
         + f" {text}"
         for days, text in groups
     ]
+
+
+# ---- public holidays ---------------------------------------------------------------------------------------
+
+
+def undecided_years(now: datetime) -> list[dict[str, Any]]:
+    """Years into which visits are booked while nobody has decided on their public holidays. One query.
+
+    Rows of `location`, `location__short_name`, `year`, `visits`, by year. The year is that of UTC: nobody is treated
+    at midnight of New Year's Eve.
+    """
+    decided = HolidayYear.objects.filter(location=OuterRef("location"), year=OuterRef("year"))
+    rows = (
+        Appointment.objects.filter(status__in=STANDING, starts_at__gt=now)
+        .exclude(location__country="")
+        .annotate(year=ExtractYear("starts_at", tzinfo=UTC))
+        .filter(~Exists(decided))
+        .order_by("year", "location")
+        .values("location", "location__short_name", "year")
+        .annotate(visits=Count("pk"))
+    )
+    return [dict(row) for row in rows]
 
 
 # ---- first steps -------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from sessions.setup.views import first_steps, hours, people, places, stock
+from sessions.setup.views import away, first_steps, holidays, hours, people, places, stock, types
 
 urlpatterns = [
     path("setup/", first_steps.first_steps, name="setup"),
@@ -18,19 +18,25 @@ urlpatterns = [
     path("setup/places/<int:pk>/edit/", places.place_edit, name="setup-place-edit"),
     path("setup/places/<int:pk>/rooms/new/", places.room_new, name="setup-room-new"),
     path("setup/places/<int:pk>/devices/new/", places.device_new, name="setup-device-new"),
+    path("setup/places/<int:pk>/holidays/", holidays.holidays, name="setup-holidays"),
+    path("setup/regions/", places.regions, name="setup-regions"),
     path("setup/rooms/<int:pk>/", places.room, name="setup-room"),
     path("setup/devices/<int:pk>/", places.device, name="setup-device"),
     path("setup/devices/<int:pk>/service/", places.device_service, name="setup-device-service"),
     path("setup/hours/", hours.hours, name="setup-hours"),
     path("setup/hours/<int:pk>/", hours.week, name="setup-week"),
-    path("setup/absences/", hours.absences, name="setup-absences"),
-    path("setup/absences/new/", hours.absence_new, name="setup-absence-new"),
-    path("setup/absences/<int:pk>/", hours.absence, name="setup-absence"),
-    path("setup/absences/<int:pk>/remove/", hours.absence_remove, name="setup-absence-remove"),
-    path("setup/closures/", hours.closures, name="setup-closures"),
-    path("setup/closures/new/", hours.closure_new, name="setup-closure-new"),
-    path("setup/closures/<int:pk>/", hours.closure, name="setup-closure"),
-    path("setup/closures/<int:pk>/remove/", hours.closure_remove, name="setup-closure-remove"),
+    path("setup/absences/", away.absences, name="setup-absences"),
+    path("setup/absences/new/", away.absence_new, name="setup-absence-new"),
+    path("setup/absences/<int:pk>/", away.absence, name="setup-absence"),
+    path("setup/absences/<int:pk>/remove/", away.absence_remove, name="setup-absence-remove"),
+    path("setup/closures/", away.closures, name="setup-closures"),
+    path("setup/closures/new/", away.closure_new, name="setup-closure-new"),
+    path("setup/closures/<int:pk>/", away.closure, name="setup-closure"),
+    path("setup/closures/<int:pk>/remove/", away.closure_remove, name="setup-closure-remove"),
+    path("setup/types/", types.types, name="setup-types"),
+    path("setup/types/new/", types.type_new, name="setup-type-new"),
+    path("setup/types/<int:pk>/", types.type_edit, name="setup-type"),
+    path("setup/types/<int:pk>/offer/", types.type_offer, name="setup-type-offer"),
     path("products/", stock.products, name="stock-products"),
     path("products/new/", stock.product_new, name="stock-product-new"),
     path("products/<int:pk>/", stock.product, name="stock-product"),

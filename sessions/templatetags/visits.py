@@ -3,9 +3,12 @@
 from typing import Any
 
 from django import template
+from django.conf import settings
 
 from protocols.models import TreatmentPlan
+from sessions.models import Message
 from sessions.queries.booking import dates_of
+from sessions.selfservice.links import COURSE_LINK, VISIT_LINK, with_links
 
 register = template.Library()
 
@@ -20,3 +23,15 @@ def booked_visits(plan: TreatmentPlan, course: dict[str, Any], index: int = 0) -
     ]
     booked = sum(1 for row in rows if row["visit"])
     return {"rows": rows, "booked": booked, "open": len(rows) - booked}
+
+
+@register.filter
+def as_sent(message: Message) -> str:
+    """The text of a message. Where messages really leave, staff see that there is a link, not the link itself.
+
+    Who has it acts as the patient. In the mailbox mode the page is all that the patient has.
+    """
+    if settings.MESSAGE_DELIVERY == "mailbox":
+        return with_links(message)
+    hidden = "[the patient's own link]"
+    return message.body.replace(VISIT_LINK, hidden).replace(COURSE_LINK, hidden)

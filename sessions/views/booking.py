@@ -31,22 +31,35 @@ from patients.queries import clean_query, search_anywhere
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.actions import booking as actions
-from sessions.models import Appointment, Location, Practitioner
+from sessions.models import Appointment, AppointmentType, Location, Practitioner
+from sessions.models.types import CONSULTATION
 from sessions.places import location_of
 from sessions.queries.booking import (
     acts_on,
     diary,
     last_practitioner,
-    options_for,
     physician_of,
     practitioners_at,
+    search_course,
+    slot_of,
     visit_of,
     window_of,
 )
 from sessions.queries.calendar import closures, warnings_of
+from sessions.queries.types import offered, visit_for
 from sessions.reminders.schedule import address_of, taken_back
-from sessions.scheduling import Preferences, Slot, Visit, Wish, check_move, read_wish
-from sessions.scheduling.search import CourseOption, Diary, find_all_slots
+from sessions.scheduling import (
+    CourseOption,
+    Diary,
+    Obstacle,
+    Preferences,
+    Slot,
+    Visit,
+    Wish,
+    check_move,
+    find_all_slots,
+    read_wish,
+)
 
 SALT = "sessions.slots"
 
@@ -58,9 +71,9 @@ def _user(request: HttpRequest) -> User:
 def pack(slots: tuple[Slot, ...] | list[Slot], **more: Any) -> str:
     """Slots as a signed text for a form: nobody can write a time of their own into it."""
     rows = [
-        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device]
+        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device, s.prep, s.prep_room]
         for s in slots
-    ]
+    ]  # fmt: skip
     return signing.dumps({"slots": rows, **more}, salt=SALT, compress=True)
 
 
@@ -71,8 +84,8 @@ def unpack(text: str) -> dict[str, Any]:
     except signing.BadSignature as error:
         raise Http404("no such options") from error
     data["slots"] = [
-        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0)
-        for v, n, s, e, p, r, d in data["slots"]
+        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0, early, chair)
+        for v, n, s, e, p, r, d, early, chair in data["slots"]
     ]
     return data
 
@@ -257,7 +270,8 @@ def _strip(
 def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data: Any) -> dict[str, Any]:
     location, now = location_of(request), timezone.now()
     text, wish, preferences = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
-    planned, options = options_for(plan, location, preferences, now=now, course=course)
+    found = search_course(plan, location, preferences, now=now, course=course)
+    planned, options = found.planned, found.options
     names = _names(location)
     can = {
         p.pk: str(p)
@@ -269,8 +283,59 @@ def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data
         "options": [_told(option, i, location, plan, names, options[0], preferences.favourite) for i, option in enumerate(options)],
         "strip": _strip(options, planned, location, timezone.localdate()), "key": uuid.uuid4(),
         "practitioners": can, "practitioner": preferences.practitioner, "total": plan.planned_sessions.filter(course=course).count(),
-        "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
+        "obstacle": _obstacle(found.obstacle), "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
     }  # fmt: skip
+
+
+#: What is missing, in words: in a window, and as the one thing that would have to be free.
+LACKING = {
+    "qualification": "nobody here is qualified for it",
+    "hours": "nobody who can do it works then",
+    "practitioner": "everybody who can do it is taken",
+    "room": "no fitting room is free",
+    "device": "the device is taken",
+    "preparation": "no place for the cream is free",
+    "patient": "the patient has other visits, or too near ones",
+    "wish": "the patient can't come",
+    "opening": "nobody is there early enough to put the cream on",
+    "past": "the window is over",
+}
+RELIEF = {
+    "days": "Without the days the patient excluded, the course fits.",
+    "person": "With any practitioner, the course fits.",
+    "practitioner": "One practitioner more on {day} would be enough.",
+    "room": "One room more on {day} would be enough.",
+    "device": "One device more on {day} would be enough.",
+    "preparation": "One more place for the cream on {day} would be enough.",
+    "patient": "Moving the patient's other visit of {day} would be enough.",
+}
+
+
+def _obstacle(found: Obstacle | None) -> dict[str, Any] | None:
+    """Why no course fits, in the words of the front desk."""
+    if found is None:
+        return None
+    today = timezone.localdate()
+    helps = []
+    for relief in found.reliefs:
+        day = formatting.day(relief.day, today) if relief.day else ""
+        if relief.kind == "later":
+            days = f"{relief.days} day{'s' if relief.days != 1 else ''}"
+            helps.append(
+                f"Session {found.number} on {day}, {days} past its window, would fit: ask the physician."
+            )
+        else:
+            helps.append(RELIEF[relief.kind].format(day=day))
+    lacking = [LACKING[kind] for kind in found.lacking] or [
+        "people, rooms and devices are never free together"
+    ]
+    return {
+        "number": found.number,
+        "first": found.first,
+        "last": found.last,
+        "lacking": lacking,
+        "helps": helps,
+    }
 
 
 def _weekdays(days: frozenset[int]) -> str:
@@ -342,32 +407,50 @@ def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
 # ---- one visit ---------------------------------------------------------------------------------------------
 
 
+#: More choices than this become a list (design/README.md, section 6).
+MOST_BUTTONS = 7
+
+
 class SingleForm(forms.Form):
     """A single visit: what, how long, with whom, from which day."""
 
-    kind = forms.ChoiceField(
-        label="Kind",
-        choices=[c for c in Appointment.Kind.choices if c[0] != "session"],
-        widget=PickWidget,
-        initial="consultation",
+    type = forms.TypedChoiceField(
+        label="Type", coerce=row_id, error_messages={"required": "Choose what the visit is for."}
     )
     minutes = forms.TypedChoiceField(
-        label="Length",
-        coerce=int,
-        choices=[(n, f"{n} min") for n in (15, 30, 45, 60)],
-        widget=PickWidget,
-        initial=30,
-    )
+        label="Length", coerce=int, choices=[("", "As usual"), *((n, f"{n} min") for n in (15, 30, 45, 60))],
+        widget=PickWidget, required=False, empty_value=None,
+    )  # fmt: skip
     day = forms.DateField(label="From day", widget=DateInput)
     practitioner = forms.TypedChoiceField(
         label="Practitioner", coerce=row_id, required=False, empty_value=None
     )
 
-    def __init__(self, *args: Any, practitioners: dict[int, str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, practitioners: dict[int, str], types: dict[int, AppointmentType], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.types = types
+        kinds = cast(forms.TypedChoiceField, self.fields["type"])
+        if len(types) <= MOST_BUTTONS:
+            kinds.widget = PickWidget(
+                wrap=True, hints={pk: f"{row.minutes} min" for pk, row in types.items()}
+            )
+        kinds.choices = [(pk, row.name) for pk, row in types.items()]
         field = cast(forms.TypedChoiceField, self.fields["practitioner"])
         field.choices = [("", "Any practitioner"), *((str(pk), name) for pk, name in practitioners.items())]
-        self.helper = grid_helper(Col("kind", 6), Col("minutes", 6), Col("day", 4), Col("practitioner", 4))
+        self.helper = grid_helper(Col("type", 6), Col("minutes", 6), Col("day", 4), Col("practitioner", 4))
+
+    def clean(self) -> dict[str, Any]:
+        """`minutes` of a length "as usual" are those of the type."""
+        cleaned = super().clean() or self.cleaned_data
+        if (
+            cleaned.get("type") in self.types
+            and cleaned.get("minutes") is None
+            and "minutes" not in self.errors
+        ):
+            cleaned["minutes"] = self.types[cleaned["type"]].minutes
+        return cleaned
 
     def clean_day(self) -> date:
         day: date = self.cleaned_data["day"]
@@ -413,7 +496,7 @@ def slots_by_day(
     ]  # fmt: skip
 
 
-def _mismatch(form: SingleForm, slot: Slot, kind: str, location: Location) -> str:
+def _mismatch(form: SingleForm, slot: Slot, type_key: int | None, location: Location) -> str:
     """What is chosen above the times must be what the time stands for: else the page had not caught up."""
     if not form.is_valid():
         return "Something above the times is missing."
@@ -421,7 +504,7 @@ def _mismatch(form: SingleForm, slot: Slot, kind: str, location: Location) -> st
     minutes = int((slot.end - slot.start).total_seconds() // 60)
     day = slot.start.astimezone(location.zone).date()
     if (
-        chosen["kind"] != kind
+        chosen["type"] != type_key
         or chosen["minutes"] != minutes
         or day < chosen["day"]
         or chosen["practitioner"] not in {None, slot.practitioner}
@@ -439,14 +522,15 @@ def _book_single(
     data = unpack(str(request.POST["slot"]))
     if data.get("patient") != patient.pk:
         raise Http404("times of another patient")
-    slot, kind = data["slots"][0], str(data.get("kind"))
-    fault = _mismatch(form, slot, kind, location)
+    slot = data["slots"][0]
+    fault = _mismatch(form, slot, data.get("type"), location)
     if fault:
         return fault
+    booked_as = form.types[data["type"]]
     try:
         return actions.book_single(
-            patient=patient, location=location, slot=slot, kind=kind, by=_user(request), now=timezone.now(),
-            note=typed(request, "note", 300),
+            patient=patient, location=location, slot=slot, kind=booked_as.kind, type=booked_as, by=_user(request),
+            now=timezone.now(), note=typed(request, "note", 300),
         )  # fmt: skip
     except actions.BookingError as error:
         return str(error)
@@ -461,39 +545,45 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     if key is None:
         return _who_is_coming(request)
     patient = get_object_or_404(Patient, pk=key)
-    able = practitioners_at(location, "consultation")
-    posted = request.method == "POST"
+    posted, types = request.method == "POST", offered()
     wanted = (request.POST if posted else request.GET).copy()
+    # A link may name the class only: `kind=emergency` is the first type that counts as one.
+    of_kind = [pk for pk, row in types.items() if row.kind == wanted.get("kind", "consultation")]
+    wanted.setdefault("type", str(next(iter(of_kind), "")))
+    chosen = types.get(row_id(wanted["type"]) or 0)
+    needs = chosen.needs if chosen is not None else CONSULTATION
+    able = practitioners_at(location, needs.qualifications)
     if not posted:
-        wanted.setdefault("kind", "consultation")
         wanted.setdefault("day", timezone.localdate().isoformat())
-        wanted.setdefault("minutes", "30")
         wanted.setdefault("practitioner", str(last_practitioner(patient, able) or ""))
-    form = SingleForm(wanted, practitioners=able)
+        if row_id(wanted["practitioner"]) not in able:
+            # Another type may need somebody else; the list beside it follows.
+            wanted["practitioner"] = ""
+    form = SingleForm(wanted, practitioners=able, types=types)
     fault = ""
     if posted and "show" not in request.POST:
         made = _book_single(request, patient, location, form)
         if isinstance(made, Appointment):
-            messages.success(request, f"{made.get_kind_display()} booked for {called(request, patient)}.")
+            messages.success(request, f"{made.what} booked for {called(request, patient)}.")
             day = made.starts_at.astimezone(location.zone).date()
             return redirect(f"{reverse('sessions:calendar')}?day={day.isoformat()}")
         fault = made
     days: list[dict[str, Any]] = []
     if form.is_valid():
         first = form.cleaned_data["day"]
-        visit = Visit(0, 0, 0, 0, 0, form.cleaned_data["minutes"], "consultation")
+        visit = visit_for(needs, form.cleaned_data["minutes"])
         book = diary(location, first, first + timedelta(days=6), patient)
         days = slots_by_day(
             visit, book, first, 7, _names(location), practitioner=form.cleaned_data["practitioner"],
-            patient=patient.pk, kind=form.cleaned_data["kind"],
+            patient=patient.pk, type=form.cleaned_data["type"],
         )  # fmt: skip
     context = {
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
         "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
-        "banner": banner_for(request, patient), "what": dict(Appointment.Kind.choices).get(str(wanted.get("kind"))),
+        "banner": banner_for(request, patient), "what": chosen.name if chosen else "",
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
-    template = "sessions/booking/_slots.html" if htmx else "sessions/booking/single.html"
+    template = "sessions/booking/_single_slots.html" if htmx else "sessions/booking/single.html"
     return render(request, template, context, status=409 if fault else 200)
 
 
@@ -508,7 +598,14 @@ def _who_is_coming(request: HttpRequest) -> HttpResponse:
 
 def _appointments() -> QuerySet[Appointment]:
     return Appointment.objects.select_related(
-        "patient", "location", "practitioner__user", "room", "device", "planned_session__plan", "booked_by"
+        "patient",
+        "location",
+        "practitioner__user",
+        "room",
+        "device",
+        "type",
+        "planned_session__plan",
+        "booked_by",
     )
 
 
@@ -616,10 +713,7 @@ def _move(request: HttpRequest, found: Appointment) -> HttpResponse | str:
     data = unpack(str(request.POST["slot"]))
     if data.get("appointment") != found.pk:
         raise Http404("times of another visit")
-    before = Slot(
-        found.planned_session_id or 0, 0, found.starts_at, found.ends_at, found.practitioner_id, found.room_id,
-        found.device_id, 0,
-    )  # fmt: skip
+    before = slot_of(found)
     try:
         moved = actions.move(
             appointment=found, slot=data["slots"][0], by=_user(request), now=timezone.now(),
@@ -659,14 +753,8 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
     day = _day(request.GET.get("day")) or found.starts_at.astimezone(location.zone).date()
     day = max(day, timezone.localdate())
     planned = found.planned_session
-    visit = (
-        visit_of(planned)
-        if planned
-        else Visit(
-            0, 0, 0, 0, 0, int((found.ends_at - found.starts_at).total_seconds() // 60), "consultation"
-        )
-    )
-    able = practitioners_at(location, visit.capability)
+    visit = visit_of(planned) if planned is not None else visit_for(found.needs, slot_of(found).minutes)
+    able = practitioners_at(location, visit.needs)
     # The present one unless somebody says "any": an empty choice is a choice.
     text = request.GET.get("practitioner")
     practitioner = found.practitioner_id if text is None else row_id(text)

@@ -24,7 +24,7 @@ from django.test.utils import CaptureQueriesContext
 from sessions.actions import booking as actions
 from sessions.models import Appointment, CourseBooking, Location
 from sessions.queries import calendar as calendar_queries
-from sessions.scheduling.search import CLEANUP, SETUP
+from sessions.scheduling.diary import CLEANUP, SETUP
 from tests import racing
 from tests.benchmarks.world import NOW, TODAY, World, own_database, url_of, visits_of
 

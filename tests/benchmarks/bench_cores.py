@@ -30,8 +30,8 @@ def _course(people: int) -> Callable[[], object]:
     spans = tuple(expand_hours(hours, ZONE, start, start + timedelta(days=150)))
     staff = tuple(Staff(n, f"P{n}", frozenset({"injection"}), spans) for n in range(people))
     rooms = tuple((n, frozenset({"injection"})) for n in range(people))
-    visits = [Visit(1, 1, 0, 0, 30, 30, "injection")] + [
-        Visit(n, n, 7, 14, 21, 30, "injection") for n in range(2, 7)
+    visits = [Visit(1, 1, 0, 0, 30, 30, frozenset({"injection"}))] + [
+        Visit(n, n, 7, 14, 21, 30, frozenset({"injection"})) for n in range(2, 7)
     ]
     diary = Diary(ZONE, staff, rooms, ())
     wish = Preferences(weekdays=frozenset({2, 4}), time_from=clock(17))

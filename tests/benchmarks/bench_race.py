@@ -28,7 +28,7 @@ from django.db import connection
 
 from mesoclinic.services import embedded
 from sessions.models import Appointment, CourseBooking, Message
-from sessions.scheduling.search import CLEANUP, SETUP
+from sessions.scheduling.diary import CLEANUP, SETUP
 from tests import racing
 from tests.benchmarks.world import World, own_database, url_of, visits_of
 

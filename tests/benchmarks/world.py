@@ -114,7 +114,7 @@ class World:
             PlannedSession(
                 plan=plan, number=number, earliest_days=0 if number == 1 else 7, target_days=0 if number == 1 else EVERY,
                 latest_days=60 if number == 1 else 21, not_before=TODAY if number == 1 else None, duration_min=MINUTES,
-                room_capability="needling", device_kind="needling-pen", summary="Face, CK-PIG-1, needling 0.5 mm",
+                needs=["needling"], device_kind="needling-pen", summary="Face, CK-PIG-1, needling 0.5 mm",
                 volume_ml=Decimal("4.0"), content=SESSION | {"number": number},
             )
             for plan in plans

@@ -14,7 +14,7 @@ from mesoclinic.celery import app
 from patients.models import Patient
 from protocols.models import TreatmentPlan
 from sessions.models import Appointment, CourseBooking, Lot, Message, Product, TreatmentRecord
-from sessions.scheduling.search import CLEANUP, SETUP
+from sessions.scheduling.diary import CLEANUP, SETUP
 from tests.browser.conftest import Person
 from tests.clinic import Clinic
 

@@ -18,7 +18,7 @@ def test_the_demo_clinic_has_its_people_and_places() -> None:
     call_command("demo", stdout=StringIO())
     assert Patient.objects.count() == 120
     assert Location.objects.values("time_zone").distinct().count() == 2
-    assert (Practitioner.objects.count(), Room.objects.count(), Device.objects.count()) == (6, 7, 4)
+    assert (Practitioner.objects.count(), Room.objects.count(), Device.objects.count()) == (6, 10, 4)
     assert set(User.objects.values_list("role", flat=True)) == set(User.Role.values)
     assert set(TreatmentPlan.objects.values_list("status", flat=True)) == set(TreatmentPlan.Status.values)
     assert Appointment.objects.count() > 100

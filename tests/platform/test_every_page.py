@@ -28,8 +28,9 @@ ROLES = {
     "manager": "ortiz",
     "administrator": "admin",
 }
-#: Open by design: signing in and out, health, the own account.
-OPEN = {"accounts", "services", None}
+#: Open by design: signing in and out, health, the own account; what a secret address opens (tests/sessions/test_selfservice.py
+#: and test_feed.py walk those with every kind of wrong address).
+OPEN = {"accounts", "services", "selfservice", None}
 
 
 def patterns(
@@ -78,6 +79,7 @@ def setup_rows(clinic: Clinic) -> dict[str, int]:
         "person": spare.pk, "practitioner": practitioner.pk, "place": clinic.location.pk,
         "room": clinic.other_room.pk, "device": clinic.pen.pk, "product": Product.objects.all()[0].pk,
         "absence": Absence.objects.create(practitioner=practitioner, **span).pk,
+        "type": clinic.types["review"].pk,
         "closure": Closure.objects.create(location=clinic.location, reason="Works", **span).pk,
     }  # fmt: skip
 
@@ -88,7 +90,8 @@ def address(route: str, world: dict[str, Any]) -> str:
                        ("patients/", "patient"), ("stock/", "lot"), ("lots/", "lot"), ("products/", "product"),
                        ("setup/people/", "person"), ("setup/places/", "place"), ("setup/rooms/", "room"),
                        ("setup/devices/", "device"), ("setup/hours/", "practitioner"),
-                       ("setup/absences/", "absence"), ("setup/closures/", "closure")):  # fmt: skip
+                       ("setup/absences/", "absence"), ("setup/closures/", "closure"),
+                       ("setup/types/", "type")):  # fmt: skip
         if route.startswith(start):
             route = route.replace("<int:pk>", str(world[key]))
     return "/" + (

@@ -63,7 +63,8 @@ def pages(world: dict[str, Any], extra: dict[str, int]) -> list[tuple[str, str]]
             ("ortiz", "/setup/places/{place}/rooms/new/"), ("ortiz", "/setup/places/{place}/devices/new/"),
             ("ortiz", "/setup/rooms/{room}/"), ("ortiz", "/setup/devices/{device}/"), ("ortiz", "/setup/hours/"),
             ("ortiz", "/setup/hours/{practitioner}/"), ("ortiz", "/setup/absences/new/"),
-            ("ortiz", "/setup/absences/{absence}/"), ("ortiz", "/setup/closures/new/"), ("roca", "/products/new/"),
+            ("ortiz", "/setup/absences/{absence}/"), ("ortiz", "/setup/closures/new/"),
+            ("ortiz", "/setup/places/{place}/holidays/"), ("ortiz", "/setup/types/new/"), ("ortiz", "/setup/types/{type}/"), ("roca", "/products/new/"),
             ("roca", "/products/{product}/"), ("roca", "/products/{product}/edit/"), ("roca", "/lots/{lot}/"),
         ]
     ]  # fmt: skip

@@ -126,7 +126,7 @@ def test_no_offered_time_is_missing_or_repeated_on_the_wall(zone: str, day: date
     whole_day = [(weekday, time(0), time(23, 45)) for weekday in range(1, 8)]
     book = diary_of(zone, whole_day, day - timedelta(days=1), 2)
     now = datetime.combine(day, time(), tzinfo=UTC) - timedelta(days=3)
-    visit = Visit(1, 1, 0, 0, 0, minutes, "injection")
+    visit = Visit(1, 1, 0, 0, 0, minutes, frozenset({"injection"}))
     offered = find_all_slots(visit, book, day, day, now)[day]
     walls = [slot.start.astimezone(here).replace(tzinfo=None) for slot in offered]
     shown = Counter(wall for _moment, wall in minutes_of(day, here))
@@ -156,8 +156,8 @@ def test_a_course_over_a_change_keeps_its_days_and_its_time_on_the_wall(
     hours = [(weekday, time(hour), time(hour + 1)) for weekday in range(1, 8)]
     book = diary_of(zone, hours, start, 6 * 28)
     visits = [
-        Visit(1, 1, 0, 0, 7, 60, "injection"),
-        *(Visit(n, n, gap, gap, gap, 60, "injection") for n in range(2, 6)),
+        Visit(1, 1, 0, 0, 7, 60, frozenset({"injection"})),
+        *(Visit(n, n, gap, gap, gap, 60, frozenset({"injection"})) for n in range(2, 6)),
     ]
     now = datetime.combine(start, time(), tzinfo=here) - timedelta(days=1)
     best = find_course(visits, book, Preferences(), start=start, now=now)[0]
@@ -170,7 +170,10 @@ def test_a_course_over_a_change_keeps_its_days_and_its_time_on_the_wall(
 @pytest.mark.parametrize(("zone", "day"), EVERY_CHANGE)
 def test_a_wish_for_a_time_means_the_wall_on_both_sides_of_a_change(zone: str, day: date) -> None:
     here, start = ZoneInfo(zone), day - timedelta(days=7)
-    visits = [Visit(1, 1, 0, 0, 0, 30, "injection"), *(Visit(n, n, 7, 7, 7, 30, "injection") for n in (2, 3))]
+    visits = [
+        Visit(1, 1, 0, 0, 0, 30, frozenset({"injection"})),
+        *(Visit(n, n, 7, 7, 7, 30, frozenset({"injection"})) for n in (2, 3)),
+    ]
     book = diary_of(zone, DAYTIME, start, 20)
     wish = Preferences(time_from=time(15), time_until=time(15, 30))
     now = datetime.combine(start, time(), tzinfo=UTC) - timedelta(days=3)

@@ -35,8 +35,9 @@ from sessions.models import (
 )
 from sessions.queries.treatment import usable_lots
 from sessions.scheduling import Slot
+from sessions.scheduling.diary import PREPARATION
 from sessions.setup import codes, queries
-from sessions.setup.actions import hours, people, places, stock
+from sessions.setup.actions import away, hours, people, places, stock
 from sessions.setup.faults import SetupError, VisitsHit, fingerprint
 from sessions.setup.forms.stock import gtin
 from tests.clinic import PASSWORD, Clinic
@@ -208,7 +209,8 @@ def test_from_an_empty_installation_to_the_first_booked_visit() -> None:
 
 def test_a_demo_room_capability_is_known_to_the_setup() -> None:
     """What the setup offers is what plans ask for (protocols.actions)."""
-    assert {code for code, _label in codes.ROOM_USES} <= {code for code, _label in codes.QUALIFICATIONS}
+    uses = {code for code, _label in codes.ROOM_USES} - {PREPARATION}
+    assert uses <= {code for code, _label in codes.QUALIFICATIONS}
     assert set(MINUTES) == {"syringe", "needle-free", "microneedling"}
     assert {code for code, _label in codes.DEVICE_KINDS} == {"needling-pen", "jet-injector"}
 
@@ -416,9 +418,18 @@ def test_the_clock_of_a_location_stays_while_visits_are_booked(
     clinic: Clinic, as_: Callable[[str], Client]
 ) -> None:
     clinic.appointment(starts_at=clinic.at(10, day=workday(clinic.today)))
-    page = as_("ortiz").post(f"/setup/places/{clinic.location.pk}/edit/", place_data())
-    assert page.status_code == 422
-    assert "1 coming visit is booked" in str(page.context["form"].errors["time_zone"])
+    client, url = as_("ortiz"), f"/setup/places/{clinic.location.pk}/edit/"
+    page = client.post(url, place_data())
+    assert page.status_code == 409
+    assert "Patients were told these times on the clock of Europe/Madrid" in text(page)
+    [row] = page.context["hits"]
+    assert (row["starts"].hour, row["becomes"].hour) == (10, 9)
+    # Accepting them is no way round: no clock would be right for what patients were told.
+    assert client.post(url, place_data(accepted=page.context["hits_seen"])).status_code == 409
+    clinic.location.refresh_from_db()
+    assert clinic.location.time_zone == "Europe/Madrid"
+    # A zone of the same clock moves nobody on the wall.
+    assert client.post(url, place_data(time_zone="Africa/Ceuta")).status_code == 302
 
 
 def test_a_room_loses_no_use_that_visits_need_unseen(clinic: Clinic, as_: Callable[[str], Client]) -> None:
@@ -644,10 +655,10 @@ def test_what_is_over_stays_as_it_was(clinic: Clinic) -> None:
         practitioner=clinic.nurse, starts_at=now - timedelta(days=3), ends_at=now - timedelta(days=2)
     )
     with pytest.raises(SetupError):
-        hours.remove_absence(absence=gone, by=clinic.ortiz, now=now)
+        away.remove(row=gone, by=clinic.ortiz, now=now)
     with pytest.raises(SetupError):
-        hours.change_absence(
-            absence=gone, starts_at=now, ends_at=now + timedelta(days=1), reason="", by=clinic.ortiz, now=now
+        away.change_time(
+            row=gone, starts_at=now, ends_at=now + timedelta(days=1), reason="", by=clinic.ortiz, now=now
         )
 
 
@@ -891,8 +902,8 @@ def test_a_visit_booked_at_the_same_moment_is_still_shown(what: str) -> None:
     seen = hours.state(hours.week_of(clinic.practitioner, clinic.location))
     common: dict[str, Any] = {"by": clinic.admin, "now": now}
     acts: dict[str, Callable[[], Any]] = {
-        "absence": lambda: hours.add_absence(practitioner=clinic.practitioner, reason="", **span, **common),
-        "closure": lambda: hours.add_closure(location=clinic.location, reason="Works", **span, **common),
+        "absence": lambda: away.add_absence(practitioner=clinic.practitioner, reason="", **span, **common),
+        "closure": lambda: away.add_closure(location=clinic.location, reason="Works", **span, **common),
         "hours": lambda: hours.set_week(
             practitioner=clinic.practitioner, location=clinic.location, week=[], seen=seen, **common
         ),

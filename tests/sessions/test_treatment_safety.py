@@ -50,7 +50,7 @@ def plan_of(
     )  # fmt: skip
     PlannedSession.objects.create(
         plan=plan, number=1, earliest_days=0, target_days=0, latest_days=30, not_before=clinic.today,
-        duration_min=30, room_capability="injection", summary="As laid out", volume_ml=Decimal(4), content=content,
+        duration_min=30, needs=["injection"], summary="As laid out", volume_ml=Decimal(4), content=content,
     )  # fmt: skip
     if answered:
         FindingAnswer.objects.create(

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
+from sessions.models import Location, Practitioner
 
 
 def plain(values: dict[str, Any]) -> dict[str, Any]:
@@ -37,3 +38,14 @@ def change(row: Model, values: dict[str, Any], *, type: str, by: User, more: Seq
     row.save(update_fields=[*new, *more])
     record(type=type, target=row, by=by, old=plain({name: old[name] for name in new}), new=plain(new))
     return True
+
+
+def lock_practitioner(practitioner: Practitioner) -> Practitioner:
+    """Bookings lock the same row: a visit is either seen here, or sees the new times."""
+    return Practitioner.objects.select_for_update(no_key=True, of=("self",)).get(pk=practitioner.pk)
+
+
+def lock_rooms(location: Location) -> Location:
+    """Every booking locks its room: with all of a location's rooms locked, none slips in."""
+    list(location.rooms.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    return location

@@ -98,7 +98,7 @@ def change(
     if practitioner is not None:
         lost = set(practitioner.qualifications) - set(qualifications)
         visits = queries.coming(now).filter(practitioner=practitioner) if lost else []
-        ask_about([visit for visit in visits if queries.needs(visit) in lost], accepted)
+        ask_about([visit for visit in visits if visit.needs.qualifications & lost], accepted)
         write(
             practitioner, {"qualifications": list(qualifications)}, type="staff.qualifications-changed", by=by
         )

@@ -3,20 +3,27 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
 from sessions.models import Device, Location, Room
-from sessions.setup import queries
-from sessions.setup.actions.common import change, plain
-from sessions.setup.faults import SetupError, ask_about, broken
+from sessions.setup import holidays, queries
+from sessions.setup.actions.common import change, lock_rooms, plain
+from sessions.setup.faults import SetupError, VisitsHit, ask_about, broken
 
 LOCATION_TAKEN = ("Another location has this name already. Choose another one.", "name")
 ROOM_TAKEN = ("This location has a room of this name already. Choose another one.", "name")
 DEVICE_TAKEN = ("This location has a device of this name already. Choose another one.", "name")
+CLOCK = (
+    "Patients were told these times on the clock of {zone}, so it stays while they are booked. Move the visits to "
+    "another location or cancel them first, or keep the time zone."
+)
 NAMES = {
+    "location_region_has_its_country": ("Choose the country of this region.", "country"),
     "treatment_sessions_location_name": LOCATION_TAKEN,
     "room_name_once_per_location": ROOM_TAKEN,
     "device_name_once_per_location": DEVICE_TAKEN,
@@ -28,10 +35,19 @@ def _taken(rows: Any, name: str, sentence: tuple[str, str]) -> None:
         raise SetupError(*sentence)
 
 
+def _check_region(*, country: str = "", subdivision: str = "", **_others: Any) -> None:
+    fault = holidays.fault(country, subdivision)
+    if fault is not None:
+        field, text = fault
+        raise SetupError(text, field)
+
+
 @transaction.atomic
 def add_location(*, by: User, **values: Any) -> Location:
-    """Open a location. `values` are fields of Location."""
+    """Open a location. `values` are fields of Location; without a country that of the time zone counts."""
     _taken(Location.objects.all(), values["name"], LOCATION_TAKEN)
+    values["country"] = values.get("country") or holidays.country_of(values["time_zone"])
+    _check_region(**values)
     try:
         with transaction.atomic():
             location = Location.objects.create(**values)
@@ -43,18 +59,19 @@ def add_location(*, by: User, **values: Any) -> Location:
 
 @transaction.atomic
 def change_location(*, location: Location, by: User, now: datetime, **values: Any) -> Location:
-    """Change a location. Its clock stays while visits are booked: they would stand at other times on the wall."""
+    """Change a location. Its clock stays while a booked visit would stand at another time on the wall.
+
+    Raises VisitsHit with a refusal then: patients were told the time on the wall, so no way of saving is right.
+    """
     locked = Location.objects.select_for_update().get(pk=location.pk)
-    # Bookings lock a room each: with all rooms locked none can slip in between the count and the new clock.
-    list(locked.rooms.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    # Bookings lock a room each: with all rooms locked none can slip in between the look and the new clock.
+    lock_rooms(locked)
     _taken(Location.objects.exclude(pk=locked.pk), values["name"], LOCATION_TAKEN)
+    _check_region(**values)
     if values["time_zone"] != locked.time_zone:
-        booked = queries.coming(now).filter(location=locked).count()
-        if booked:
-            visits = "1 coming visit is" if booked == 1 else f"{booked} coming visits are"
-            raise SetupError(
-                f"{visits} booked on the clock of {locked.time_zone}. Move them first.", "time_zone"
-            )
+        shifted = queries.on_another_clock(locked, ZoneInfo(values["time_zone"]), now)
+        if shifted:
+            raise VisitsHit(shifted, CLOCK.format(zone=locked.time_zone))
     try:
         with transaction.atomic():
             change(locked, values, type="location.changed", by=by)
@@ -88,8 +105,8 @@ def change_room(
     _taken(Room.objects.filter(location=locked.location_id).exclude(pk=locked.pk), name, ROOM_TAKEN)
     lost = set(locked.capabilities) - set(capabilities)
     if lost:
-        visits = queries.coming(now).filter(room=locked)
-        ask_about([visit for visit in visits if queries.needs(visit) in lost], accepted)
+        visits = queries.coming(now).filter(Q(room=locked) | Q(prep_room=locked))
+        ask_about([visit for visit in visits if queries.asked_of(locked, visit) & lost], accepted)
     try:
         with transaction.atomic():
             change(locked, {"name": name, "capabilities": list(capabilities)}, type="room.changed", by=by)

@@ -1,6 +1,6 @@
 """Forms of weekly hours, absences and closures. All times are on the wall clock of the place."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,11 +10,12 @@ from django.utils.functional import cached_property
 
 from mesoclinic.ui.forms import Col, DateInput, TimeInput, grid_helper
 from sessions.models import Absence, Closure, Location, Practitioner
-from sessions.setup import queries
+from sessions.setup import queries, wall
 from sessions.setup.forms.people import SetupForm
 from sessions.setup.queries import DAYS, Week
 
-FIELDS_A_DAY = 2
+#: Two times a day have one break between them; there may be more.
+FIELDS_A_DAY, MOST_A_DAY = 2, 6
 WORKDAYS = (2, 3, 4, 5)
 
 
@@ -28,12 +29,17 @@ def _time(label: str) -> forms.TimeField:
 class WeekForm(SetupForm):
     """Two times a day and more where there are more: `1-1-from`, `1-1-to` ... `7-2-to`."""
 
-    def __init__(self, *args: Any, week: Week, typed: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, week: Week, typed: dict[str, Any] | None = None, spans: int = 0, **kwargs: Any
+    ) -> None:  # fmt: skip
         self.week = week
         by_day: dict[int, list[tuple[time, time]]] = {day: [] for day in range(1, 8)}
         for weekday, starts, ends in week:
             by_day[weekday].append((starts, ends))
-        self.spans = max(FIELDS_A_DAY, *(len(rows) for rows in by_day.values()))
+        sent = args[0] if args and args[0] is not None else {}
+        # A page with another break sends more pairs of fields than the week has times.
+        asked = next((n for n in range(MOST_A_DAY, 0, -1) if f"1-{n}-from" in sent), 0)
+        self.spans = max(FIELDS_A_DAY, asked, spans, *(len(rows) for rows in by_day.values()))
         initial: dict[str, Any] = {}
         for day, rows in by_day.items():
             for number, (starts, ends) in enumerate(rows, 1):
@@ -77,14 +83,21 @@ class WeekForm(SetupForm):
         cleaned["week"] = sorted(week)
         return cleaned
 
+    def _typed(self) -> dict[str, str]:
+        return {name: str(self.data.get(name, ""))[:20] for name in self.fields}
+
+    def with_another_break(self) -> "WeekForm":
+        """The same form with a time more on each day; nothing is saved."""
+        return type(self)(week=self.week, typed=self._typed(), spans=min(self.spans + 1, MOST_A_DAY))
+
     def with_monday_copied(self) -> "WeekForm":
         """The same form with what was typed for Monday on Tuesday to Friday; nothing is saved."""
-        typed = {name: str(self.data.get(name, ""))[:20] for name in self.fields}
+        typed = self._typed()
         for number in range(1, self.spans + 1):
             for end in ("from", "to"):
                 for day in WORKDAYS:
                     typed[f"{day}-{number}-{end}"] = typed[f"1-{number}-{end}"]
-        return type(self)(week=self.week, typed=typed)
+        return type(self)(week=self.week, typed=typed, spans=self.spans)
 
     def field_for(self, day_and_time: str) -> str:
         """The field of a weekday and a start, such as `2 09:00`, for what the action refuses."""
@@ -128,6 +141,8 @@ class SpanForm(SetupForm):
     ) -> None:  # fmt: skip
         self.now = now
         self.known_zone = zone
+        #: What a person should know about the times as they were understood.
+        self.told: list[str] = []
         initial: dict[str, Any] = dict(kwargs.pop("initial", None) or {})
         if instance is not None and zone is not None:
             first, last = instance.starts_at.astimezone(zone), instance.ends_at.astimezone(zone)
@@ -146,8 +161,21 @@ class SpanForm(SetupForm):
         """The clock that the days are meant on; None while that is not known."""
         return self.known_zone
 
+    def _moment(self, name: str, day: date, at: time | None, zone: ZoneInfo) -> datetime | None:
+        """The moment of a time that was typed, a day's first one where none was; None with an error beside it."""
+        if at is None:
+            return wall.midnight(day, zone)
+        try:
+            found, note = wall.moment(day, at, zone)
+        except wall.Skipped as error:
+            self.add_error(name, str(error))
+            return None
+        self.told.extend([note] if note else [])
+        return found
+
     def clean(self) -> dict[str, Any]:
-        """Put the ends together; in order, not over yet, within five years."""
+        """Put the ends together; times that exist, in order, not over yet, within five years."""
+        self.told.clear()
         cleaned = super().clean() or self.cleaned_data
         zone, first = self.zone(), cleaned.get("first_day")
         if zone is None or first is None or self.errors:
@@ -162,12 +190,13 @@ class SpanForm(SetupForm):
         if last < first:
             self.add_error("last_day", "The last day is before the first.")
             return cleaned
-        starts = datetime.combine(first, cleaned.get("first_time") or time(), tzinfo=zone)
-        if cleaned.get("last_time") is not None:
-            ends = datetime.combine(last, cleaned["last_time"], tzinfo=zone)
-        else:
-            ends = datetime.combine(last + timedelta(days=1), time(), tzinfo=zone)
-        if ends <= starts:
+        until = cleaned.get("last_time")
+        starts = self._moment("first_time", first, cleaned.get("first_time"), zone)
+        ends = self._moment("last_time", last if until is not None else last + timedelta(days=1), until, zone)
+        if starts is None or ends is None:
+            return cleaned
+        # As moments: two times of one zone would be compared by the clock's face.
+        if ends.astimezone(UTC) <= starts.astimezone(UTC):
             self.add_error("last_time", "The end must be later than the start.")
         elif ends <= self.now:
             self.add_error(

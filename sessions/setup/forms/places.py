@@ -7,8 +7,11 @@ from zoneinfo import available_timezones
 import phonenumbers
 from django import forms
 from django.conf import settings
+from django.urls import reverse
 
-from mesoclinic.ui.forms import CodeSearch, Col, PickMultiple, PickWidget, grid_helper
+from mesoclinic.ui.forms import CodeSearch, Col, PickMultiple, PickWidget, UnitInput, grid_helper
+from sessions.models.places import LATE_HOURS
+from sessions.setup import holidays
 from sessions.setup.codes import DEVICE_KINDS, ROOM_USES
 from sessions.setup.forms.people import SetupForm, one_line
 
@@ -37,6 +40,15 @@ def phone(text: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+def _countries() -> list[tuple[str, str]]:
+    return [("", ""), *holidays.countries()]
+
+
+def region_choices(country: str) -> list[tuple[str, str]]:
+    """The regions of a country as a field offers them, none first."""
+    return [("", "None"), *holidays.regions(country)]
+
+
 class LocationForm(SetupForm):
     """A site of the clinic, as letters and sheets name it."""
 
@@ -61,12 +73,34 @@ class LocationForm(SetupForm):
     emergency_number = forms.CharField(
         label="Public emergency number", max_length=10, help_text="Printed on every aftercare sheet."
     )
+    country = forms.ChoiceField(
+        label="Country", choices=_countries, widget=CodeSearch, required=False,
+        help_text="Whose public holidays are offered.",
+        error_messages={"invalid_choice": "Not a country whose holidays are known. Choose one from the list."},
+    )  # fmt: skip
+    # Whether it fits the country is the action's business: the list follows the country chosen beside it.
+    subdivision = forms.CharField(
+        label="Region", required=False, max_length=20, widget=forms.Select,
+        help_text="None: holidays of the whole country only.",
+    )  # fmt: skip
+    late_hours = forms.IntegerField(
+        label="Patients may change by link until", min_value=0, max_value=168, required=False,
+        widget=UnitInput("h before", whole=True), help_text="After that the link asks them to call.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        country = str(self["country"].value() or "")
+        select = self.fields["subdivision"].widget
+        assert isinstance(select, forms.Select)
+        select.choices = region_choices(country)
+        self.fields["country"].widget.attrs |= {
+            "hx-get": reverse("sessions:setup-regions"), "hx-target": "#id_subdivision", "hx-swap": "innerHTML",
+        }  # fmt: skip
         self.helper = grid_helper(
             Col("name", 6), Col("short_name", 3), Col("time_zone", 3), Col("address", 12),
             Col("phone", 4), Col("after_hours_phone", 4), Col("emergency_number", 4),
+            Col("country", 4), Col("subdivision", 4), Col("late_hours", 4),
         )  # fmt: skip
 
     def clean_name(self) -> str:
@@ -80,6 +114,10 @@ class LocationForm(SetupForm):
 
     def clean_after_hours_phone(self) -> str:
         return phone(self.cleaned_data["after_hours_phone"])
+
+    def clean_late_hours(self) -> int:
+        hours = self.cleaned_data["late_hours"]
+        return LATE_HOURS if hours is None else int(hours)
 
     def clean_emergency_number(self) -> str:
         number = str(self.cleaned_data["emergency_number"]).replace(" ", "")
@@ -97,7 +135,8 @@ class RoomForm(SetupForm):
         choices=ROOM_USES,
         required=False,
         widget=PickMultiple(wrap=True),
-        help_text="With none chosen the room is not offered for booking.",
+        help_text="With none chosen the room is not offered for booking. Preparation: where the anaesthetic cream "
+        "acts before the treatment; add one row per chair.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,22 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from django import forms
+from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission
 from sessions.models import Appointment
+from sessions.queries.slack import days_to_spare, most_urgent_first
 from sessions.setup.faults import SetupError, VisitsHit, fingerprint
 
 PAGE = 25
-#: More lines than this are counted, not drawn.
-SHOWN = 60
+#: Buttons of a form that go on with typing: a break more, Monday copied, back from the visits that are hit.
+STILL_TYPING = ("edit", "copy", "more")
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Outcome:
     made: Any = None
     saved: bool = False
     hits: list[Appointment] = field(default_factory=list)
+    #: Why it can't be saved while these visits stand; empty when a person may save in spite of them.
+    refusal: str = ""
     error: str = ""
 
     @property
@@ -50,7 +56,7 @@ def attempt(act: Callable[[], Any], form: forms.Form | None = None) -> Outcome:
     try:
         return Outcome(made=act(), saved=True)
     except VisitsHit as hit:
-        return Outcome(hits=hit.visits)
+        return Outcome(hits=hit.visits, refusal=hit.refusal)
     except SetupError as error:
         if form is None:
             return Outcome(error=str(error))
@@ -61,21 +67,69 @@ def attempt(act: Callable[[], Any], form: forms.Form | None = None) -> Outcome:
         return Outcome()
 
 
-def hit_context(hits: list[Appointment]) -> dict[str, Any]:
-    """The lines of `sessions/setup/_hits.html`, each on the wall clock of its location."""
+def visit_lines(
+    request: HttpRequest, visits: list[Appointment], clock: ZoneInfo | None = None
+) -> tuple[list[dict[str, Any]], Page[Any]]:
+    """A page of the lines of `sessions/setup/_visits.html`, most urgent first, and its paging.
+
+    Each is on the wall clock of its location; `becomes` is the time on another `clock`.
+    """
+    spare = days_to_spare(visits)
+    page = Paginator(most_urgent_first(visits, spare), PAGE).get_page(
+        request.POST.get("hits_page") or request.GET.get("page")
+    )
+    lines = [
+        {
+            "visit": visit,
+            "starts": visit.starts_at.astimezone(visit.location.zone).replace(tzinfo=None),
+            "ends": visit.ends_at.astimezone(visit.location.zone).replace(tzinfo=None),
+            "spare": spare.get(visit.pk),
+            "over": -spare.get(visit.pk, 0),
+            "becomes": visit.starts_at.astimezone(clock).replace(tzinfo=None) if clock else None,
+        }
+        for visit in page
+    ]
+    return lines, page
+
+
+def hit_context(
+    request: HttpRequest, outcome: Outcome | None, clock: ZoneInfo | None = None
+) -> dict[str, Any]:
+    """What `sessions/setup/_hits.html` draws: visits that stop a save until they were seen."""
+    hits = outcome.hits if outcome is not None else []
+    lines, page = visit_lines(request, hits, clock)
     return {
-        "hits": [
-            {
-                "visit": visit,
-                "starts": visit.starts_at.astimezone(visit.location.zone).replace(tzinfo=None),
-                "ends": visit.ends_at.astimezone(visit.location.zone).replace(tzinfo=None),
-            }
-            for visit in hits[:SHOWN]
-        ],
-        "hit_count": len(hits),
-        "hits_more": max(len(hits) - SHOWN, 0),
-        "hits_seen": fingerprint(hits) if hits else "",
-    }
+        "hits": lines, "hits_page": page, "hit_count": len(hits), "hits_seen": fingerprint(hits) if hits else "",
+        "hits_refusal": outcome.refusal if outcome is not None else "",
+    }  # fmt: skip
+
+
+def still_typing(request: HttpRequest) -> bool:
+    """A button was pressed that keeps what is typed and saves nothing."""
+    return any(name in request.POST for name in STILL_TYPING)
+
+
+def form_page(
+    request: HttpRequest, tab: str, form: forms.Form, act: Callable[[], Any], done: Callable[[Any], HttpResponse], *,
+    template: str = "sessions/setup/form.html", clock: Callable[[], ZoneInfo] | None = None, **words: Any,
+) -> HttpResponse:  # fmt: skip
+    """Every page with one form: show, check, ask about visits, save. `act` gets a valid form, `done` what it made."""
+    outcome: Outcome | None = None
+    if request.method == "POST" and not still_typing(request):
+        outcome = attempt(act, form) if form.is_valid() else Outcome()
+        if outcome.saved:
+            return done(outcome.made)
+    hit = outcome is not None and bool(outcome.hits)
+    context = frame(
+        request, tab, form=form, **words, **hit_context(request, outcome, clock() if clock and hit else None)
+    )
+    return render(request, template, context, status=outcome.status if outcome is not None else 200)
+
+
+def told(request: HttpRequest, sentence: str, view: str, *keys: Any) -> HttpResponse:
+    """It is saved: say so on the next page."""
+    messages.success(request, sentence)
+    return redirect(view, *keys)
 
 
 def searched(request: HttpRequest) -> str:
@@ -95,6 +149,7 @@ TABS = (
     ("hours", "Working hours", "sessions:setup-hours", Permission.HOURS_EDIT),
     ("absences", "Absences", "sessions:setup-absences", Permission.HOURS_EDIT),
     ("closures", "Closures", "sessions:setup-closures", Permission.HOURS_EDIT),
+    ("types", "Visit types", "sessions:setup-types", Permission.PLACES_EDIT),
     ("products", "Products and lots", "sessions:stock-products", Permission.STOCK_EDIT),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from mesoclinic.accounts.permissions import Permission, has_permission, require
@@ -55,7 +56,8 @@ def page(request: HttpRequest, missing: queries.Missing | None = None) -> HttpRe
         return render(request, "sessions/setup/ask.html", context, status=status)
     steps = _steps(request, missing)
     done = sum(1 for step in steps if step["done"])
-    context = frame(request, "steps", steps=steps, done=done, missing=missing)
+    undecided = [] if missing.anything else queries.undecided_years(timezone.now())
+    context = frame(request, "steps", steps=steps, done=done, missing=missing, undecided=undecided)
     return render(request, "sessions/setup/first_steps.html", context, status=status)
 
 

@@ -22,6 +22,7 @@ from sessions.setup.views.common import (
     hit_context,
     page_of,
     searched,
+    still_typing,
     user_of,
 )
 
@@ -78,7 +79,7 @@ def _person_page(
     )  # fmt: skip
     context: dict[str, Any] = frame(
         request, "people", person=user, form=form, practitioner=practitioner, me=user.pk == request.user.pk, act=act,
-        error=outcome.error if outcome else "", **hit_context(outcome.hits if outcome else []),
+        error=outcome.error if outcome else "", **hit_context(request, outcome),
     )  # fmt: skip
     return render(
         request, "sessions/setup/person.html", context, status=outcome.status if outcome is not None else 200
@@ -93,6 +94,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "GET":
         return _person_page(request, user)
     form = PersonForm(request.POST)
+    if still_typing(request):
+        return _person_page(request, user, form)
     outcome = Outcome()
     if form.is_valid():
         outcome = attempt(

@@ -1,34 +1,37 @@
 """Locations, rooms and devices."""
 
-from collections.abc import Callable
-from typing import Any
+from zoneinfo import ZoneInfo
 
-from django import forms
 from django.conf import settings
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from mesoclinic.accounts.permissions import Permission, require
 from sessions.models import Device, Location, Room
+from sessions.models.places import LATE_HOURS
 from sessions.setup import codes, queries
 from sessions.setup.actions import places as actions
-from sessions.setup.forms.places import DeviceForm, LocationForm, RoomForm
+from sessions.setup.forms.places import DeviceForm, LocationForm, RoomForm, region_choices
+from sessions.setup.holidays import country_of, place_words
 from sessions.setup.views.common import (
     Outcome,
     accepted,
     attempt,
+    form_page,
     frame,
     hit_context,
     page_of,
+    told,
     user_of,
 )
 
 LOCATION_FIELDS = (
-    "name", "short_name", "address", "time_zone", "phone", "after_hours_phone", "emergency_number",
+    "name", "short_name", "address", "time_zone", "phone", "after_hours_phone", "emergency_number", "country",
+    "subdivision", "late_hours",
 )  # fmt: skip
 
 
@@ -40,44 +43,33 @@ def places(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/setup/places.html", frame(request, "places", page=page))
 
 
-def _form_page(
-    request: HttpRequest, form: forms.Form, act: Callable[[], Any], done: Callable[[Any], HttpResponse], **words: Any
-) -> HttpResponse:  # fmt: skip
-    """A page with one form: show, check, ask about visits, save."""
-    outcome: Outcome | None = None
-    if request.method == "POST":
-        outcome = attempt(act, form) if form.is_valid() else Outcome()
-        if outcome.saved:
-            return done(outcome.made)
-    context = frame(
-        request,
-        words.pop("tab", "places"),
-        form=form,
-        **words,
-        **hit_context(outcome.hits if outcome else []),
-    )
-    return render(
-        request, "sessions/setup/form.html", context, status=outcome.status if outcome is not None else 200
-    )
-
-
 @require_http_methods(["GET", "POST"])
 @require(Permission.PLACES_EDIT)
 def place_new(request: HttpRequest) -> HttpResponse:
     """Open a location."""
     form = LocationForm(
-        request.POST or None, initial={"time_zone": settings.TIME_ZONE, "emergency_number": "112"}
-    )
-
-    def done(made: Location) -> HttpResponse:
-        messages.success(request, f"{made.name} is added. Its rooms come next.")
-        return redirect("sessions:setup-place", made.pk)
-
-    return _form_page(
-        request, form, lambda: actions.add_location(by=user_of(request), **form.cleaned_data), done,
+        request.POST or None,
+        initial={
+            "time_zone": settings.TIME_ZONE, "emergency_number": "112", "country": country_of(settings.TIME_ZONE),
+            "late_hours": LATE_HOURS,
+        },
+    )  # fmt: skip
+    return form_page(
+        request, "places", form, lambda: actions.add_location(by=user_of(request), **form.cleaned_data),
+        lambda made: told(
+            request, f"{made.name} is added. Its rooms come next.", "sessions:setup-place", made.pk
+        ),
         title="New location", sub="Where patients come to. Rooms and devices follow on its page.",
         button="Add location", back=reverse("sessions:setup-places"),
     )  # fmt: skip
+
+
+@require_safe
+@require(Permission.PLACES_EDIT)
+def regions(request: HttpRequest) -> HttpResponse:
+    """The regions of a country, for the field beside it."""
+    rows = region_choices(request.GET.get("country", "")[:2])
+    return HttpResponse(format_html_join("", '<option value="{}">{}</option>', rows))
 
 
 @require_safe
@@ -94,9 +86,10 @@ def _place_page(
     kinds = dict(codes.DEVICE_KINDS)
     context = frame(
         request, "places", location=location, asked=device,
+        holidays=place_words(location.country, location.subdivision),
         rooms=[{"room": room, "uses": codes.words(room.capabilities, codes.ROOM_USES)} for room in location.rooms.all()],
         devices=[{"device": row, "kind": kinds.get(row.kind, row.kind)} for row in queries.devices_of(location)],
-        error=outcome.error if outcome else "", **hit_context(outcome.hits if outcome else []),
+        error=outcome.error if outcome else "", **hit_context(request, outcome),
     )  # fmt: skip
     return render(
         request, "sessions/setup/place.html", context, status=outcome.status if outcome is not None else 200
@@ -116,15 +109,14 @@ def place_edit(request: HttpRequest, pk: int) -> HttpResponse:
         if (request.session.get("place") or {}).get("id") == made.pk:
             # The web session keeps a copy; without this its owner would go on reading the old name.
             request.session["place"] = {"id": made.pk, "name": made.short_name, "time_zone": made.time_zone}
-        messages.success(request, f"{made.name} is saved.")
-        return redirect("sessions:setup-place", made.pk)
+        return told(request, f"{made.name} is saved.", "sessions:setup-place", made.pk)
 
-    return _form_page(
-        request, form,
+    return form_page(
+        request, "places", form,
         lambda: actions.change_location(
             location=location, by=user_of(request), now=timezone.now(), **form.cleaned_data
         ),
-        done, title=location.name, sub="Letters and sheets that were issued keep the old words.",
+        done, clock=lambda: ZoneInfo(form.cleaned_data["time_zone"]), title=location.name, sub="Letters and sheets that were issued keep the old words.",
         button="Save", back=reverse("sessions:setup-place", args=[pk]),
     )  # fmt: skip
 
@@ -136,13 +128,9 @@ def room_new(request: HttpRequest, pk: int) -> HttpResponse:
     location = get_object_or_404(Location, pk=pk)
     form = RoomForm(request.POST or None)
 
-    def done(made: Room) -> HttpResponse:
-        messages.success(request, f"{made.name} is added.")
-        return redirect("sessions:setup-place", pk)
-
-    return _form_page(
-        request, form,
-        lambda: actions.add_room(location=location, by=user_of(request), **form.cleaned_data), done,
+    return form_page(
+        request, "places", form, lambda: actions.add_room(location=location, by=user_of(request), **form.cleaned_data),
+        lambda made: told(request, f"{made.name} is added.", "sessions:setup-place", pk),
         title="New room", sub=location.name, button="Add room", back=reverse("sessions:setup-place", args=[pk]),
     )  # fmt: skip
 
@@ -154,16 +142,13 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Room.objects.select_related("location"), pk=pk)
     form = RoomForm(request.POST or None, initial={"name": found.name, "capabilities": found.capabilities})
 
-    def done(made: Room) -> HttpResponse:
-        messages.success(request, f"{made.name} is saved.")
-        return redirect("sessions:setup-place", found.location_id)
-
-    return _form_page(
-        request, form,
+    return form_page(
+        request, "places", form,
         lambda: actions.change_room(
             room=found, by=user_of(request), now=timezone.now(), accepted=accepted(request), **form.cleaned_data
         ),
-        done, title=found.name, sub=found.location.name, button="Save",
+        lambda made: told(request, f"{made.name} is saved.", "sessions:setup-place", found.location_id),
+        title=found.name, sub=found.location.name, button="Save",
         back=reverse("sessions:setup-place", args=[found.location_id]),
     )  # fmt: skip
 
@@ -175,13 +160,9 @@ def device_new(request: HttpRequest, pk: int) -> HttpResponse:
     location = get_object_or_404(Location, pk=pk)
     form = DeviceForm(request.POST or None)
 
-    def done(made: Device) -> HttpResponse:
-        messages.success(request, f"{made.name} is added.")
-        return redirect("sessions:setup-place", pk)
-
-    return _form_page(
-        request, form,
-        lambda: actions.add_device(location=location, by=user_of(request), **form.cleaned_data), done,
+    return form_page(
+        request, "places", form, lambda: actions.add_device(location=location, by=user_of(request), **form.cleaned_data),
+        lambda made: told(request, f"{made.name} is added.", "sessions:setup-place", pk),
         title="New device", sub=location.name, button="Add device",
         back=reverse("sessions:setup-place", args=[pk]),
     )  # fmt: skip
@@ -197,16 +178,13 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
         initial={"name": found.name, "kind": found.kind, "in_service": found.in_service},
     )
 
-    def done(made: Device) -> HttpResponse:
-        messages.success(request, f"{made.name} is saved.")
-        return redirect("sessions:setup-place", found.location_id)
-
-    return _form_page(
-        request, form,
+    return form_page(
+        request, "places", form,
         lambda: actions.change_device(
             device=found, by=user_of(request), now=timezone.now(), accepted=accepted(request), **form.cleaned_data
         ),
-        done, title=found.name, sub=found.location.name, button="Save",
+        lambda made: told(request, f"{made.name} is saved.", "sessions:setup-place", found.location_id),
+        title=found.name, sub=found.location.name, button="Save",
         back=reverse("sessions:setup-place", args=[found.location_id]),
     )  # fmt: skip
 
@@ -225,5 +203,5 @@ def device_service(request: HttpRequest, pk: int) -> HttpResponse:
     )  # fmt: skip
     if not outcome.saved:
         return _place_page(request, found.location, outcome, found)
-    messages.success(request, f"{found.name} is {'in service' if on else 'out of service'}.")
-    return redirect("sessions:setup-place", found.location_id)
+    state = "in service" if on else "out of service"
+    return told(request, f"{found.name} is {state}.", "sessions:setup-place", found.location_id)

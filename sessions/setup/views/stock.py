@@ -17,10 +17,11 @@ from sessions.setup.forms.stock import LotForm, OpenedForm, ProductForm, ReasonF
 from sessions.setup.views.common import (
     Outcome,
     attempt,
+    form_page,
     frame,
-    hit_context,
     page_of,
     searched,
+    told,
     user_of,
 )
 
@@ -36,31 +37,16 @@ def products(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/setup/products.html", context)
 
 
-def _product_form(
-    request: HttpRequest, form: ProductForm, outcome: Outcome | None, **words: Any
-) -> HttpResponse:
-    context = frame(request, "products", form=form, **words, **hit_context([]))
-    return render(
-        request, "sessions/setup/form.html", context, status=outcome.status if outcome is not None else 200
-    )
-
-
 @require_http_methods(["GET", "POST"])
 @require(Permission.STOCK_EDIT)
 def product_new(request: HttpRequest) -> HttpResponse:
     """Add a product."""
     form = ProductForm(request.POST or None)
-    outcome: Outcome | None = None
-    if request.method == "POST":
-        outcome = Outcome()
-        if form.is_valid():
-            outcome = attempt(lambda: actions.add_product(by=user_of(request), **form.cleaned_data), form)
-        if outcome.saved:
-            messages.success(request, f"{outcome.made.name} is added. Receive its first lot.")
-            return redirect("sessions:stock-product", outcome.made.pk)
-    return _product_form(
-        request, form, outcome, title="New product", sub="What the clinic buys for an agent or as anaesthetic.",
-        button="Add product", back=reverse("sessions:stock-products"),
+    return form_page(
+        request, "products", form, lambda: actions.add_product(by=user_of(request), **form.cleaned_data),
+        lambda made: told(request, f"{made.name} is added. Receive its first lot.", "sessions:stock-product", made.pk),
+        title="New product", sub="What the clinic buys for an agent or as anaesthetic.", button="Add product",
+        back=reverse("sessions:stock-products"),
     )  # fmt: skip
 
 
@@ -70,19 +56,11 @@ def product_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Correct a product."""
     found = get_object_or_404(Product, pk=pk)
     form = ProductForm(request.POST or None, instance=found)
-    outcome: Outcome | None = None
-    if request.method == "POST":
-        outcome = Outcome()
-        if form.is_valid():
-            outcome = attempt(
-                lambda: actions.change_product(product=found, by=user_of(request), **form.cleaned_data), form
-            )
-        if outcome.saved:
-            messages.success(request, f"{outcome.made.name} is saved.")
-            return redirect("sessions:stock-product", pk)
-    return _product_form(
-        request, form, outcome, title=found.name, sub=found.manufacturer, button="Save",
-        back=reverse("sessions:stock-product", args=[pk]),
+    return form_page(
+        request, "products", form,
+        lambda: actions.change_product(product=found, by=user_of(request), **form.cleaned_data),
+        lambda made: told(request, f"{made.name} is saved.", "sessions:stock-product", pk),
+        title=found.name, sub=found.manufacturer, button="Save", back=reverse("sessions:stock-product", args=[pk]),
     )  # fmt: skip
 
 

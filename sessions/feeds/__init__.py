@@ -1,0 +1,1 @@
+"""A practitioner's visits as a read-only iCalendar feed under a secret address."""

@@ -1,0 +1,1 @@
+"""Calendar files: visits as VEVENTs with the time zone of their location, for patients and for practitioners."""

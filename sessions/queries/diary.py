@@ -1,0 +1,215 @@
+"""Load what is there and what is taken for the search: two queries, whatever the number of people and days.
+
+Times come as whole minutes and go into columns: reading them is three quarters of a search.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BigIntegerField, CharField, F, Func, IntegerField, Q, TimeField, Value
+from django.db.models.functions import Coalesce
+from numpy.typing import NDArray
+
+from patients.models import Patient
+from sessions.models import Absence, Appointment, Closure, Device, Location, Room, WorkingHours
+from sessions.scheduling import Diary, Span, Staff, Stretches, expand_hours, free_spans
+from sessions.scheduling.diary import moment_of
+
+LIVE = ~Q(status__in=Appointment.FREED)
+#: No visit lasts longer (constraint): what touches a time has begun at most so long before.
+LONGEST = timedelta(days=1)
+_NONE = 0
+
+
+class _From(Func):
+    """Whole minutes since 1970, seconds rounded down."""
+
+    template = "floor(extract(epoch FROM %(expressions)s) / 60)::bigint"
+    output_field = BigIntegerField()
+
+
+class _Until(Func):
+    """Whole minutes since 1970, seconds rounded up."""
+
+    template = "ceil(extract(epoch FROM %(expressions)s) / 60)::bigint"
+    output_field = BigIntegerField()
+
+
+def _number(value: int) -> Value:
+    return Value(value, BigIntegerField())
+
+
+@dataclass
+class _Resources:
+    hours: dict[int, list[tuple[int, time, time]]] = field(default_factory=lambda: defaultdict(list))
+    people: dict[int, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    rooms: list[tuple[int, frozenset[str]]] = field(default_factory=list)
+    devices: list[tuple[int, str]] = field(default_factory=list)
+
+
+def _resources(location: Location) -> _Resources:
+    """Who works at the location and when, its rooms and its devices in service. One query."""
+    codes: Any = ArrayField(CharField())
+    hours = (
+        WorkingHours.objects.filter(location=location, practitioner__user__is_active=True)
+        .order_by()
+        .values_list(
+            Value("staff"), "practitioner_id", "practitioner__user__full_name", "practitioner__qualifications",
+            "weekday", "starts", "ends",
+        )
+    )  # fmt: skip
+    nothing = (Value(0, IntegerField()), Value(None, TimeField()), Value(None, TimeField()))
+    rooms = (
+        Room.objects.filter(location=location)
+        .order_by()
+        .values_list(Value("room"), "pk", "name", "capabilities", *nothing)
+    )
+    devices = (
+        Device.objects.filter(location=location, in_service=True)
+        .order_by()
+        .values_list(Value("device"), "pk", "kind", Value([], codes), *nothing)
+    )
+    found = _Resources()
+    for kind, key, name, fit, weekday, starts, ends in hours.union(rooms, devices, all=True).order_by():
+        if kind == "staff":
+            found.people[key] = name, frozenset(fit)
+            found.hours[key].append((weekday, starts, ends))
+        elif kind == "room":
+            found.rooms.append((name, (key, frozenset(fit))))  # type: ignore[arg-type]  # sorted by name below
+        else:
+            found.devices.append((key, name))
+    found.rooms = [row for _name, row in sorted(found.rooms)]  # type: ignore[misc]
+    found.devices.sort()
+    return found
+
+
+_COLUMNS = (
+    "kind", "practitioner", "room", "device", "prep_room", "patient", "session", "starts", "ends", "from", "until", "comes",
+)  # fmt: skip
+
+
+def _taken(
+    location: Location, people: Iterable[int], patient: Patient | None, first: datetime, last: datetime,
+    leave_out: Iterable[int],
+) -> NDArray[np.int64]:  # fmt: skip
+    """Visits, absences and closures that touch the time, a row each by `_COLUMNS`. One query."""
+    here = Q(location=location) | Q(practitioner__in=list(people))
+    if patient is not None:
+        here |= Q(patient=patient)
+    visits = (
+        Appointment.objects.filter(
+            LIVE, here, starts_at__gte=first - LONGEST, starts_at__lt=last + LONGEST, ends_at__gt=first - LONGEST
+        )
+        .exclude(pk__in=list(leave_out))
+        .order_by()
+        .values_list(
+            _number(0), "practitioner_id", "room_id", Coalesce("device_id", _NONE), Coalesce("prep_room_id", _NONE),
+            "patient_id", Coalesce("planned_session_id", _NONE), _From("starts_at"), _Until("ends_at"),
+            _From("occupied_from"), _Until("occupied_until"), _From(Coalesce("prep_from", "starts_at")),
+        )
+    )  # fmt: skip
+    touches = Q(starts_at__lt=last, ends_at__gt=first)
+    none = [_number(0)] * 5
+    span = (_From("starts_at"), _Until("ends_at"), *[_number(0)] * 3)
+    away = Absence.objects.filter(touches, practitioner__in=list(people)).order_by()
+    closed = Closure.objects.filter(touches, location=location).order_by()
+    rows = visits.union(
+        away.values_list(_number(1), F("practitioner_id"), *none, *span),
+        closed.values_list(_number(2), *none, _number(0), *span),
+        all=True,
+    ).order_by()
+    return np.array(list(rows), np.int64).reshape(-1, len(_COLUMNS))
+
+
+def _by_key(
+    kind: str, keys: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> dict[tuple[str, int], Stretches]:
+    return {
+        (kind, int(key)): Stretches.of(starts[keys == key], ends[keys == key])
+        for key in np.unique(keys)
+        if key != _NONE
+    }
+
+
+def _spans(rows: NDArray[np.int64]) -> list[Span]:
+    starts, ends = _COLUMNS.index("starts"), _COLUMNS.index("ends")
+    return [Span(moment_of(row[starts]), moment_of(row[ends])) for row in rows]
+
+
+def _whole_days(starts: NDArray[np.int64], location: Location) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    spans = [day_of(moment_of(minute), location) for minute in starts]
+    days = Stretches.from_spans(spans)
+    return days.starts, days.ends
+
+
+def day_of(start: datetime, location: Location) -> Span:
+    """The whole local day of an instant."""
+    day = start.astimezone(location.zone).date()
+    first = datetime.combine(day, time(), tzinfo=location.zone)
+    return Span(first, datetime.combine(day + timedelta(days=1), time(), tzinfo=location.zone))
+
+
+def diary(
+    location: Location,
+    first: date,
+    last: date,
+    patient: Patient | None = None,
+    *,
+    leave_out: Iterable[int] = (),
+    more: Sequence[Span] = (),
+) -> Diary:
+    """Hours, rooms, devices of a location and all that is taken from `first` to `last`. Two queries.
+
+    `leave_out` are visits (keys) that count as free, such as one that is moved; `more` is further time that the
+    patient does not have.
+    """
+    zone = location.zone
+    begin = datetime.combine(first, time(), tzinfo=zone)
+    end = datetime.combine(last + timedelta(days=1), time(), tzinfo=zone)
+    known = _resources(location)
+    rows = _taken(location, known.people, patient, begin, end, leave_out)
+    column = dict(zip(_COLUMNS, rows.T, strict=True))
+    visits, absences, closed = (rows[column["kind"] == kind] for kind in (0, 1, 2))
+    shut = _spans(closed)
+    away: dict[int, list[Span]] = defaultdict(list)
+    for person, span in zip(absences[:, 1], _spans(absences), strict=True):
+        away[int(person)].append(span)
+    staff = tuple(
+        Staff(
+            key, name, able,
+            tuple(free_spans(expand_hours(known.hours[key], zone, first, last), [*away[key], *shut])),
+        )
+        for key, (name, able) in sorted(known.people.items(), key=lambda row: (row[1][0], row[0]))
+    )  # fmt: skip
+    taken = dict(zip(_COLUMNS, visits.T, strict=True))
+    busy: dict[tuple[str, int], Sequence[Span] | Stretches] = {}
+    busy |= _by_key("practitioner", taken["practitioner"], taken["starts"], taken["ends"])
+    busy |= _by_key("room", taken["room"], taken["from"], taken["until"])
+    # A preparation room serves nothing else: its key is never that of a treatment.
+    busy |= _by_key("room", taken["prep_room"], taken["comes"], taken["starts"])
+    busy |= _by_key("device", taken["device"], taken["from"], taken["until"])
+    if patient is not None:
+        busy["patient", 0] = _of_patient(taken, patient, location, more)
+    return Diary(
+        zone=zone, staff=staff, rooms=tuple(known.rooms), devices=tuple(known.devices), busy=busy
+    )  # fmt: skip
+
+
+def _of_patient(
+    taken: dict[str, NDArray[np.int64]], patient: Patient, location: Location, more: Sequence[Span]
+) -> Stretches:
+    """Two treatments never share a day: of a session the whole day is taken, of a visit its hours."""
+    own = taken["patient"] == patient.pk
+    session = own & (taken["session"] != _NONE)
+    visit = own & (taken["session"] == _NONE)
+    days = _whole_days(taken["starts"][session], location)
+    extra = Stretches.from_spans(list(more))
+    return Stretches.of(
+        np.concatenate([days[0], taken["comes"][visit], extra.starts]),
+        np.concatenate([days[1], taken["ends"][visit], extra.ends]),
+    )
