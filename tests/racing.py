@@ -37,7 +37,9 @@ SELECT count(*) FROM {table} a JOIN {table} b ON a.id < b.id
  AND a.status NOT IN ('no-show', 'cancelled') AND b.status NOT IN ('no-show', 'cancelled')
  AND (
   (a.practitioner_id = b.practitioner_id AND tstzrange(a.starts_at, a.ends_at) && tstzrange(b.starts_at, b.ends_at))
-  OR (a.patient_id = b.patient_id AND tstzrange(a.starts_at, a.ends_at) && tstzrange(b.starts_at, b.ends_at))
+  OR (a.patient_id = b.patient_id AND tstzrange(COALESCE(a.prep_from, a.starts_at), a.ends_at)
+      && tstzrange(COALESCE(b.prep_from, b.starts_at), b.ends_at))
+  OR (a.prep_room_id = b.prep_room_id AND tstzrange(a.prep_from, a.starts_at) && tstzrange(b.prep_from, b.starts_at))
   OR (a.room_id = b.room_id
       AND tstzrange(a.occupied_from, a.occupied_until) && tstzrange(b.occupied_from, b.occupied_until))
   OR (a.device_id = b.device_id

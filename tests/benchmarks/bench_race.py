@@ -101,7 +101,7 @@ def _check_then_insert(world: World) -> list[tuple[str, str, str]]:
     )
     with connection.cursor() as cursor:
         cursor.execute(
-            f"CREATE TABLE {table} AS SELECT row_number() OVER () AS id, {columns} FROM {Appointment._meta.db_table} WITH NO DATA"
+            f"CREATE TABLE {table} AS SELECT row_number() OVER () AS id, prep_room_id, prep_from, {columns} FROM {Appointment._meta.db_table} WITH NO DATA"
         )
         cursor.execute(f"CREATE SEQUENCE {table}_id")
         cursor.execute(f"ALTER TABLE {table} ALTER id SET DEFAULT nextval('{table}_id')")
