@@ -238,6 +238,7 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "mesoclinic.services.tasks.heartbeat", "schedule": 10.0},
     "deliver-due-messages": {"task": "sessions.tasks.deliver_due_messages", "schedule": 15.0},
     # A beat that no worker took in time is stale: the next one does the same.
+    "run-waitlist": {"task": "sessions.tasks.run_waitlist", "schedule": 10.0, "options": {"expires": 10}},
     "watch-plans": {"task": "protocols.tasks.watch_plans", "schedule": 5.0, "options": {"expires": 5}},
 }
 
@@ -258,6 +259,10 @@ MAILERS = {
     }
 }
 DEFAULT_FROM_EMAIL = os.environ.get("MESOCLINIC_MAIL_FROM") or "clinic@localhost"
+
+# How long a freed time is held for the patient who is asked, and when nobody is asked (wall clock of the location).
+WAITLIST_HOLD_MINUTES = int(os.environ.get("MESOCLINIC_HOLD_MINUTES") or 15)
+QUIET_HOURS = os.environ.get("MESOCLINIC_QUIET_HOURS", "21:00-08:00")
 
 KNOWLEDGE_DIR = BASE_DIR / "protocols" / "knowledge"
 

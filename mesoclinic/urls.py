@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("protocols.urls")),
     path("", include("sessions.urls")),
     path("", include("sessions.selfservice.urls")),
+    path("", include("sessions.waitlist.urls_patient")),
     path("", include("aftercare.urls")),
 ]

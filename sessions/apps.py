@@ -25,6 +25,7 @@ class TreatmentSessionsConfig(AppConfig):
         from sessions.selfservice.queries import waiting_requests
         from sessions.setup.views.first_steps import ready_or_first_steps
         from sessions.views import calendar
+        from sessions.waitlist import act as waitlist
 
         shell.set_places(places)
         shell.start_pages |= {
@@ -42,14 +43,16 @@ class TreatmentSessionsConfig(AppConfig):
             "not-confirmed": chart.waiting_confirmations,
             "requests": waiting_requests,
             "today": chart.present,
+            "waitlist": chart.waiting_patients,
+            "waiting-room": chart.in_waiting_room,
         }
         timeline_sources.extend([chart.treatments, chart.visits])
         chart_buttons.append(chart.buttons)
         chart_panels.append(chart.coming)
         history_sources.append(chart.given)
         course_sources.append(course.done_and_missed)
-        version_listeners.append(course.follow_version)
-        end_listeners.append(course.call_off)
+        version_listeners.extend([course.follow_version, waitlist.follow_version])
+        end_listeners.extend([waitlist.call_off, course.call_off])
         history_batches[chart.given] = watch.given_of
         course_batches[course.done_and_missed] = watch.done_and_missed_of
         visit_sources.append(watch.coming_visits)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import Permission, has_permission
 from patients.models import Patient
 from patients.registry import Button, TimelineEntry
-from sessions.models import Appointment, Message, TreatmentRecord
+from sessions.models import Appointment, Message, TreatmentRecord, WaitlistEntry
 from sessions.places import NoLocation, location_of
 from sessions.queries.booking import LIVE, not_confirmed, to_book
 from sessions.queries.calendar import bounds
@@ -52,6 +52,7 @@ def buttons(request: HttpRequest, patient: Patient) -> Iterator[Button]:
             "Book course", reverse("sessions:course-book", args=[plan.pk]), "calendar-plus", primary=desk
         )
     yield Button("New visit", f"{reverse('sessions:appointment-new')}?patient={patient.pk}", "plus")
+    yield Button("Waiting list", f"{reverse('sessions:waitlist-new')}?patient={patient.pk}", "hourglass")
 
 
 def coming(request: HttpRequest, patient: Patient) -> tuple[str, dict[str, Any]] | None:
@@ -93,6 +94,22 @@ def present(request: HttpRequest) -> int:
         return 0
     states = [Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT]
     return Appointment.objects.filter(status__in=states, starts_at__gte=start, starts_at__lt=end).count()
+
+
+def in_waiting_room(request: HttpRequest) -> int:
+    """Patients who have arrived and wait."""
+    try:
+        start, end = bounds(timezone.localdate(), location_of(request))
+    except NoLocation:
+        return 0
+    return Appointment.objects.filter(
+        status=Appointment.Status.ARRIVED, starts_at__gte=start, starts_at__lt=end
+    ).count()
+
+
+def waiting_patients(_request: HttpRequest) -> int:
+    """Entries of the waiting list."""
+    return WaitlistEntry.objects.filter(state__in=WaitlistEntry.OPEN).count()
 
 
 def given(patient: Patient) -> dict[str, list[dict[str, Any]]]:

@@ -6,6 +6,7 @@ from typing import Any
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
 from protocols.models import PlannedSession, TreatmentPlan
+from sessions.freed import freed_visit
 from sessions.models import Appointment
 from sessions.reminders import schedule
 
@@ -72,6 +73,7 @@ def _call_off(visit: Appointment, reason: str, by: User, now: datetime) -> None:
     visit.version += 1
     visit.save()
     schedule.cancelled(visit, now)
+    freed_visit(visit, visit.status, now)
     audit(
         type="appointment.cancelled", target=visit, by=by, patient_id=visit.patient_id, old={"status": old},
         new={"status": visit.status}, reason=visit.reason,

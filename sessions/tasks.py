@@ -4,9 +4,16 @@ from celery import shared_task
 from django.utils import timezone
 
 from sessions.reminders import outbox
+from sessions.waitlist import work
 
 
 @shared_task(name="sessions.tasks.deliver_due_messages")
 def deliver_due_messages() -> int:
     """Deliver the messages that are due."""
     return outbox.deliver_due(timezone.now())
+
+
+@shared_task(name="sessions.tasks.run_waitlist")
+def run_waitlist() -> int:
+    """End offers whose time is up, and offer freed times to those who wait."""
+    return work.run(timezone.now())

@@ -7,6 +7,10 @@ from sessions.urls_booking import urlpatterns as booking
 from sessions.urls_calendar import urlpatterns as calendar
 from sessions.urls_selfservice import urlpatterns as selfservice
 from sessions.urls_treatment import urlpatterns as treatment
+from sessions.waiting.urls import urlpatterns as waiting
+from sessions.waitlist.urls import urlpatterns as waitlist
 
 app_name = "sessions"
-urlpatterns: list[URLPattern] = [*calendar, *booking, *treatment, *selfservice, *setup]
+urlpatterns: list[URLPattern] = [
+    *calendar, *booking, *treatment, *selfservice, *setup, *waitlist, *waiting,
+]  # fmt: skip

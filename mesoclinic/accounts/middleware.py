@@ -75,6 +75,9 @@ class ClinicContextMiddleware:
         seen = request.session.get("seen_at")
         if isinstance(seen, int) and now - seen > IDLE_MINUTES * 60 + GRACE_SECONDS:
             request.session["locked"] = True
+        if request.headers.get("X-Unattended"):
+            # The calendar looks for news by itself: with nobody at the screen that is no use of it.
+            return
         if not isinstance(seen, int) or now - seen >= SEEN_EVERY_SECONDS:
             request.session["seen_at"] = now
 

@@ -12,6 +12,8 @@ _LISTS = {
 ACTS: dict[str, Any] = {
     "appointment.booked": _("Visit booked"),
     "appointment.moved": _("Visit moved"),
+    "appointment.lengthened": _("Visit made longer"),
+    "appointment.shortened": _("Visit made shorter"),
     "appointment.requested": _("Visit set back to requested"),
     "appointment.confirmed": _("Visit confirmed"),
     "appointment.arrived": _("Patient checked in"),

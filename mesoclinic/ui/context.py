@@ -48,7 +48,12 @@ STOCK = Entry("stock", _("Stock and lots"), "test-tube", "sessions:stock", ("ses
 COURSES = Entry("courses-to-book", _("Courses to book"), "calendar-plus", "sessions:courses-to-book")
 NOT_CONFIRMED = Entry("not-confirmed", _("Not confirmed"), "clock-alert", "sessions:not-confirmed")
 REQUESTS = Entry("requests", _("Requests"), "phone", "sessions:requests")
-WAITLIST = Entry("waitlist", _("Waiting list"), "hourglass", "sessions:waitlist")
+WAITLIST = Entry(
+    "waitlist", _("Waiting list"), "hourglass", "sessions:waitlist", ("sessions:waitlist", "sessions:missed")
+)
+WAITING_ROOM = Entry(
+    "waiting-room", _("Waiting room"), "armchair", "sessions:waiting-room", ("sessions:walk-in",)
+)
 MESSAGES = Entry("messages", _("Messages"), "message-square", "sessions:messages", ("sessions:message",))
 SHEETS = Entry("sheets", _("Aftercare sheets"), "file-text", "aftercare:list", ("aftercare:",))
 STAFF = Entry("staff", _("Staff and hours"), "users", "sessions:staff", ("sessions:staff",))
@@ -64,8 +69,10 @@ def _start(label: Any, icon: str) -> Entry:
 #: design/README.md, section 7.
 NAVIGATION: dict[str, tuple[Entry, ...]] = {
     "physician": (_start(_("My day"), "sun"), CALENDAR, PATIENTS, ALERTS, TASKS, CATALOGUE),
-    "nurse": (_start(_("Today"), "sun"), TODAY, STOCK, PATIENTS),
-    "front-desk": (CALENDAR, PATIENTS, COURSES, NOT_CONFIRMED, REQUESTS, ON_HOLD, WAITLIST, MESSAGES, SHEETS),
+    "nurse": (_start(_("Today"), "sun"), WAITING_ROOM, TODAY, STOCK, PATIENTS),
+    "front-desk": (
+        CALENDAR, WAITING_ROOM, PATIENTS, COURSES, NOT_CONFIRMED, REQUESTS, ON_HOLD, WAITLIST, MESSAGES, SHEETS,
+    ),
     "manager": (_start(_("Overview"), "activity"), CALENDAR, STAFF, CATALOGUE, STOCK, REPORTS, AUDIT, SETUP),
     "administrator": (
         _start(_("Overview"), "activity"), CALENDAR, PATIENTS, STAFF, CATALOGUE, STOCK, MESSAGES, REPORTS, AUDIT,
@@ -150,6 +157,10 @@ class Chrome:
     @property
     def calendar_link_url(self) -> str | None:
         return url_or_none("sessions:calendar-links")
+
+    @property
+    def walk_in_url(self) -> str | None:
+        return url_or_none("sessions:walk-in")
 
     @property
     def start_url(self) -> str:

@@ -20,7 +20,8 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
-from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs
+from sessions.freed import freed, freed_visit
+from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs, Offer, Stay
 from sessions.models.types import CONSULTATION
 from sessions.queries.booking import in_series, visit_of
 from sessions.queries.diary import LIVE
@@ -39,6 +40,10 @@ from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
 
 #: How far away another session may lie and still matter: the longest interval and recovery of the tables.
 APART = timedelta(days=130)
+
+
+#: Who acts: somebody of the clinic, the patient by a link, or nobody but the clock.
+type Actor = User | Outsider | None
 
 
 class BookingError(Exception):
@@ -113,9 +118,7 @@ def _works(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locke
                 raise BookingError("The place for the cream is no longer one. Search again.")
 
 
-def _appointment(
-    slot: Slot, patient: Patient, location: Location, by: User | Outsider, **values: Any
-) -> Appointment:
+def _appointment(slot: Slot, patient: Patient, location: Location, by: Actor, **values: Any) -> Appointment:
     return Appointment(
         patient=patient,
         location=location,
@@ -286,7 +289,7 @@ def _before(first: PlannedSession, near: Sequence[StandingSession]) -> date | No
 
 @transaction.atomic
 def book_single(
-    *, patient: Patient, location: Location, slot: Slot, kind: str, by: User | Outsider, now: datetime, note: str = "",
+    *, patient: Patient, location: Location, slot: Slot, kind: str, by: Actor, now: datetime, note: str = "",
     needs: Needs = CONSULTATION, planned: PlannedSession | None = None, type: AppointmentType | None = None,
 ) -> Appointment:  # fmt: skip
     """Book one visit, such as a consultation; what a `type` asks for counts. Raises TimeTaken, BookingError."""
@@ -332,6 +335,9 @@ def _current(appointment: Appointment, version: int | None) -> Appointment:
     )
     if version is not None and current.version != version:
         raise BookingError("Somebody else changed this visit meanwhile. Look at it as it is now.")
+    held = current.status == Appointment.Status.REQUESTED
+    if held and Offer.objects.filter(hold=current, state=Offer.State.OPEN).exists():
+        raise BookingError("This time is offered from the waiting list. Answer or end the offer there.")
     return current
 
 
@@ -340,7 +346,7 @@ def move(
     *,
     appointment: Appointment,
     slot: Slot,
-    by: User | Outsider,
+    by: Actor,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -370,7 +376,7 @@ def move(
     if planned is not None:
         day = _day(slot, current.location)
         _check_apart([(planned, day)], _near(current.patient_id, [day], [current.pk]))
-    old = current.starts_at
+    old, old_end, old_practitioner = current.starts_at, current.ends_at, current.practitioner_id
     before = {"starts_at": old.isoformat(), "room": current.room_id, "practitioner": current.practitioner_id}
     current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
     current.starts_at, current.ends_at = slot.start, slot.end
@@ -387,6 +393,11 @@ def move(
         raise _taken(error) from error
     if slot.start != old:
         schedule.moved(current, old, now)
+    if (slot.start, slot.practitioner) != (old, old_practitioner):
+        freed(
+            location_id=current.location_id, practitioner_id=old_practitioner, starts_at=old, ends_at=old_end,
+            cause="moved", now=now, appointment=current,
+        )  # fmt: skip
     audit(
         type="appointment.moved", target=current, by=by, patient_id=current.patient_id, old=before,
         new={"starts_at": current.starts_at.isoformat(), "room": slot.room, "practitioner": slot.practitioner},
@@ -424,7 +435,7 @@ def change_status(
     *,
     appointment: Appointment,
     to: str,
-    by: User | Outsider,
+    by: Actor,
     now: datetime,
     version: int | None = None,
     reason: str = "",
@@ -455,6 +466,12 @@ def change_status(
         current.arrived_at = now
     if old == Appointment.Status.ARRIVED and to != Appointment.Status.IN_TREATMENT:
         current.arrived_at = None if to != Appointment.Status.DONE else current.arrived_at
+    if old == Appointment.Status.ARRIVED and to not in {
+        Appointment.Status.IN_TREATMENT,
+        Appointment.Status.DONE,
+    }:
+        # Not here after all: nor is the cream on.
+        Stay.objects.filter(appointment=current).delete()
     back = to in {Appointment.Status.CONFIRMED, Appointment.Status.CANCELLED}
     if back and old == Appointment.Status.ARRIVED and current.records.exists():
         raise BookingError("A treatment is recorded for this visit: it can't be taken back.")
@@ -475,6 +492,8 @@ def change_status(
         schedule.confirmed(current, now)
     elif to == Appointment.Status.BOOKED:
         schedule.unconfirmed(current, now)
+    if to in Appointment.FREED:
+        freed_visit(current, to, now)
     audit(
         type=f"appointment.{to}", target=current, by=by, patient_id=current.patient_id, old={"status": old},
         new={"status": to}, reason=current.reason,

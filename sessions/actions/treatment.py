@@ -34,6 +34,7 @@ from sessions.queries.treatment import (
     start_obstacles,
     unusable,
 )
+from sessions.waiting.act import hand_over
 
 
 class TreatmentError(Exception):
@@ -81,7 +82,8 @@ def open_record(*, appointment: Appointment, by: User, now: datetime) -> Treatme
         anaesthetic = planned_anaesthetic(record)
         record.anaesthetic = anaesthetic.get("product") or "none"
         record.anaesthetic_grams = anaesthetic.get("amount")
-        record.save(update_fields=["anaesthetic", "anaesthetic_grams"])
+        record.anaesthetic_on = hand_over(locked)
+        record.save(update_fields=["anaesthetic", "anaesthetic_grams", "anaesthetic_on"])
         for part in planned.content.get("parts", []):
             TreatedArea.objects.create(
                 record=record,

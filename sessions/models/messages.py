@@ -18,6 +18,7 @@ class Message(models.Model):
         REMINDER = "reminder", _("Reminder")
         MOVED = "moved", _("Appointment moved")
         CANCELLED = "cancelled", _("Appointment cancelled")
+        OFFER = "offer", _("A freed time is offered")
 
     class State(models.TextChoices):
         DUE = "due", _("Waiting")

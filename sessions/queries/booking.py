@@ -114,6 +114,12 @@ def _too_near(
     return found
 
 
+def left_of(plan: TreatmentPlan, course: int) -> tuple[list[PlannedSession], date | None]:
+    """Sessions of a course still without a visit, and the local day of its last standing one. One query."""
+    todo, standing = _course_rows(plan, course)
+    return todo, max((row["day"] for row in standing if row["own"]), default=None)
+
+
 def near_other_courses(planned: Sequence[PlannedSession], location: Location) -> list[Span]:
     """Time in which none of these sessions of one course may lie, for the patient's other courses. One query."""
     _todo, standing = _course_rows(planned[0].plan, planned[0].course)
@@ -274,6 +280,8 @@ def not_confirmed(now: datetime, text: str = "") -> QuerySet[Appointment]:
         Appointment.objects.filter(
             status__in=[Appointment.Status.REQUESTED, Appointment.Status.BOOKED], starts_at__gte=now
         )
+        # A time held for the waiting list is answered there.
+        .exclude(status=Appointment.Status.REQUESTED, offer__state="open")
         .select_related("patient", "location", "practitioner__user", "room", "type", "planned_session")
         .order_by("starts_at", "pk")
     )

@@ -1,7 +1,7 @@
 """Reads of the calendar and the day lists: a fixed number of queries, whatever is booked."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -12,60 +12,7 @@ from patients import vocabulary
 from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.rules import add_months
-from sessions.models import Appointment, Closure, Device, Location, Room, TreatmentRecord
-from sessions.queries.booking import diary
-from sessions.scheduling import Span
-from sessions.scheduling.diary import CLEANUP, SETUP
-
-ROWS, ROW = 144, timedelta(minutes=5)
-
-
-@dataclass(slots=True)
-class Item:
-    """Something drawn in a column: first row of five minutes and rows spanned."""
-
-    row: int
-    span: int
-    kind: str  # event, off, buffer
-    appointment: Appointment | None = None
-    text: str = ""
-    lane: int = 1
-    lanes: int = 1
-
-
-@dataclass(slots=True)
-class Column:
-    """A practitioner, a room or a day."""
-
-    number: int
-    title: str
-    text: str
-    first_room: bool = False
-    items: list[Item] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A day's bounds on the wall clock of a location."""
-
-    day: date
-    location: Location
-    hour: int = 8
-
-    @property
-    def start(self) -> datetime:
-        return datetime.combine(self.day, time(self.hour), tzinfo=self.location.zone)
-
-    def rows(self, start: datetime, end: datetime) -> tuple[int, int] | None:
-        """(first row from 1, rows) inside the drawn day; None when outside it."""
-        zone = self.location.zone
-
-        def minutes(moment: datetime) -> int:
-            local = moment.astimezone(zone)
-            return (local.date() - self.day).days * 1440 + local.hour * 60 + local.minute - self.hour * 60
-
-        first, last = max(minutes(start) // 5, 0), min(-(-minutes(end) // 5), ROWS)
-        return (first + 1, last - first) if last > first else None
+from sessions.models import Appointment, Closure, Location, TreatmentRecord
 
 
 def bounds(day: date, location: Location, days: int = 1) -> tuple[datetime, datetime]:
@@ -78,7 +25,13 @@ def appointments(location: Location, day: date, days: int = 1) -> QuerySet[Appoi
     """Appointments of local days with all that a line of them shows."""
     start, end = bounds(day, location, days)
     return (
-        Appointment.objects.filter(location=location, starts_at__lt=end, ends_at__gt=start)
+        Appointment.objects.filter(
+            # A day before: the index then begins there, not at the first visit of all time.
+            location=location,
+            starts_at__gte=start - timedelta(days=1),
+            starts_at__lt=end,
+            ends_at__gt=start,
+        )
         .select_related(
             "patient", "practitioner__user", "room", "device", "planned_session__plan", "location"
         )
@@ -98,164 +51,22 @@ def closures(location: Location, day: date, days: int = 1) -> list[Closure]:
     return list(Closure.objects.filter(location=location, starts_at__lt=end, ends_at__gt=start))
 
 
-def _off(column: Column, day: Day, free: Sequence[Span]) -> None:
-    """Grey where nobody works."""
-    at = 1
-    for span in sorted(free):
-        placed = day.rows(span.start, span.end)
-        if placed is None:
-            continue
-        if placed[0] > at:
-            column.items.append(Item(at, placed[0] - at, "off"))
-        at = placed[0] + placed[1]
-    if at <= ROWS:
-        column.items.append(Item(at, ROWS - at + 1, "off"))
+def service_of(kind: str, needs: Iterable[str] | None) -> str:
+    """What is done in a visit, for filter and colouring: the kind, of a planned session its weightiest treatment."""
+    if kind != Appointment.Kind.SESSION:
+        return kind
+    return next(
+        (name for name in ("needling", "needle-free", "injection") if name in (needs or ())), "session"
+    )
 
 
-def _event(column: Column, day: Day, row: Appointment, text: str = "") -> None:
-    placed = day.rows(row.starts_at, row.ends_at)
-    if placed:
-        column.items.append(Item(*placed, "event", row, text))
-
-
-def _buffers(column: Column, day: Day, row: Appointment) -> None:
-    for start, end, words in (
-        (row.starts_at - SETUP, row.starts_at, "Set-up"), (row.ends_at, row.ends_at + CLEANUP, "Clean-up"),
-    ):  # fmt: skip
-        placed = day.rows(start, end)
-        if placed:
-            column.items.append(Item(*placed, "buffer", None, words))
-
-
-def outside(grid: Day, rows: Sequence[Appointment], days: int = 1) -> int:
-    """Visits that begin before or end after the hours drawn: they are told, never lost."""
-    first, last = time(grid.hour), grid.hour * 60 + ROWS * 5
-    count = 0
-    for row in rows:
-        start, end = row.starts_at.astimezone(grid.location.zone), row.ends_at.astimezone(grid.location.zone)
-        late = (end.date() - start.date()).days * 1440 + end.hour * 60 + end.minute > last
-        count += int(start.time() < first or late)
-    return count
-
-
-def _with_visits(
-    column: Column,
-    grid: Day,
-    rows: Sequence[Appointment],
-    words: Callable[[Appointment], str],
-    *,
-    buffers: bool,
-) -> Column:
-    for row in rows:
-        if buffers:
-            _buffers(column, grid, row)
-        _event(column, grid, row, words(row))
-    return column
-
-
-def day_columns(
-    location: Location, day: date, show: str = "all", practitioner: int | None = None
-) -> tuple[Day, list[Column], list[Appointment], int]:
-    """Columns of a day, its visits, and how many visits the filter hides.
-
-    Practitioners who work or have visits, then rooms, then devices. `show`: all, staff, rooms or devices.
-    """
-    everything = list(appointments(location, day))
-    rows = [row for row in everything if practitioner in {None, row.practitioner_id}]
-    standing = [row for row in rows if row.status not in Appointment.FREED]
-    hidden = sum(1 for row in everything if row.status not in Appointment.FREED) - len(standing)
-    book = diary(location, day, day)
-    grid = Day(day, location)
-    working = {staff.key for staff in book.staff if staff.hours}
-    busy = {row.practitioner_id: row.practitioner.user.full_name for row in rows}
-    names = {staff.key: staff.name for staff in book.staff} | busy
-    columns: list[Column] = []
-    if show in {"all", "staff"}:
-        keys = {key for key in working | set(busy) if practitioner in {None, key}}
-        for key in sorted(keys, key=lambda key: names[key]):
-            hours = next((staff.hours for staff in book.staff if staff.key == key), ())
-            local = [(s.start.astimezone(location.zone), s.end.astimezone(location.zone)) for s in hours]
-            text = ", ".join(f"{start:%H:%M} to {end:%H:%M}" for start, end in local) or "away"
-            column = Column(len(columns) + 2, names[key], text)
-            _off(column, grid, hours)
-            own = [row for row in standing if row.practitioner_id == key]
-            columns.append(_with_visits(column, grid, own, lambda row: row.room.name, buffers=False))
-    if show in {"all", "rooms"}:
-        for number, room in enumerate(Room.objects.filter(location=location)):
-            text = ", ".join(room.capabilities).capitalize()
-            column = Column(len(columns) + 2, room.name, text, number == 0 and bool(columns))
-            own = [row for row in standing if row.room_id == room.pk]
-            columns.append(
-                _with_visits(column, grid, own, lambda row: row.practitioner.user.full_name, buffers=True)
-            )
-    if show in {"all", "devices"}:
-        for number, device in enumerate(Device.objects.filter(location=location)):
-            text = "Device" if device.in_service else "Out of service"
-            column = Column(len(columns) + 2, device.name, text, number == 0 and bool(columns))
-            own = [row for row in standing if row.device_id == device.pk]
-            columns.append(_with_visits(column, grid, own, lambda row: row.room.name, buffers=True))
-    return grid, columns, rows, hidden
-
-
-def week_columns(
-    location: Location, monday: date, practitioner: int | None = None
-) -> tuple[Day, list[Column], int, int]:
-    """Seven day columns (Sunday only when something is booked), visits hidden by the filter, and outside the hours."""
-    rows = [row for row in appointments(location, monday, 7) if row.status not in Appointment.FREED]
-    hidden = 0
-    if practitioner is not None:
-        hidden = sum(1 for row in rows if row.practitioner_id != practitioner)
-        rows = [row for row in rows if row.practitioner_id == practitioner]
-    book = diary(location, monday, monday + timedelta(days=6))
-    columns: list[Column] = []
-    for offset in range(7):
-        day = monday + timedelta(days=offset)
-        own = [row for row in rows if row.starts_at.astimezone(location.zone).date() == day]
-        if offset == 6 and not own:
-            continue
-        grid = Day(day, location)
-        column = Column(len(columns) + 2, day.isoformat(), f"{len(own)}")
-        spans = [
-            span for staff in book.staff for span in staff.hours
-            if span.start.astimezone(location.zone).date() == day and practitioner in {None, staff.key}
-        ]  # fmt: skip
-        _off(column, grid, _merged(spans))
-        for row in own:
-            _event(column, grid, row, row.practitioner.user.full_name)
-        _side_by_side(column)
-        columns.append(column)
-    return Day(monday, location), columns, hidden, outside(Day(monday, location), rows)
-
-
-def _side_by_side(column: Column) -> None:
-    """Visits of one column that overlap get lanes, four at most; what is more lies in the fourth."""
-    group: list[Item] = []
-    end = 0
-
-    def close() -> None:
-        width = min(max((item.lane for item in group), default=1), 4)
-        for item in group:
-            item.lane, item.lanes = min(item.lane, 4), width
-
-    for item in sorted((i for i in column.items if i.kind == "event"), key=lambda i: (i.row, -i.span)):
-        if item.row >= end:
-            close()
-            group = []
-        taken = {other.lane for other in group if other.row + other.span > item.row}
-        item.lane = next(lane for lane in range(1, len(group) + 2) if lane not in taken)
-        group.append(item)
-        end = max(end, item.row + item.span)
-    close()
-
-
-def _merged(spans: Sequence[Span]) -> list[Span]:
-    found: list[Span] = []
-    for span in sorted(spans):
-        if found and span.start <= found[-1].end:
-            found[-1] = Span(found[-1].start, max(found[-1].end, span.end))
-        else:
-            found.append(span)
-    return found
+def filterable(row: Appointment) -> dict[str, Any]:
+    """What the calendar's filters ask of a visit, in the names of its feed."""
+    planned = row.planned_session
+    return {
+        "p": row.practitioner_id, "r": row.room_id, "d": row.device_id, "st": row.status,
+        "service": service_of(row.kind, planned.needs if planned else None),
+    }  # fmt: skip
 
 
 #: Classes of medicines that change what is done on the day (bleeding, healing, immunity, heart), and single ones.

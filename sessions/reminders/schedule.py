@@ -106,6 +106,23 @@ def taken_back(appointment: Appointment, *, before: int) -> None:
         ).update(state=Message.State.WITHDRAWN)
 
 
+def lengthened(appointment: Appointment, old_end: datetime, now: datetime) -> None:
+    """The patient is told when a coming visit takes longer than was said; of a shorter one nobody needs to hear.
+
+    News that still waits is withdrawn: of two changes in a row the last one counts, and *Undo* leaves nothing.
+    """
+    cause = f"lengthened:{appointment.pk}:"
+    Message.objects.filter(
+        appointment=appointment, cause__startswith=cause, state__in=[Message.State.DUE, Message.State.FAILED]
+    ).update(state=Message.State.WITHDRAWN)
+    if appointment.ends_at > old_end and appointment.starts_at > now:
+        news = _message(
+            Message.Kind.MOVED, "lengthened", [appointment], cause=f"{cause}{appointment.version}",
+            send_at=now + GRACE, calendar=calendar_of([appointment]),
+        )  # fmt: skip
+        _queue(news)
+
+
 def cancelled(appointment: Appointment, now: datetime) -> None:
     """No reminder leaves any more; the cancellation is told unless the visit is past."""
     _withdraw(appointment)
@@ -147,3 +164,8 @@ def unconfirmed(appointment: Appointment, now: datetime) -> None:
 def missed(appointment: Appointment) -> None:
     """A visit that was missed needs no reminder."""
     _withdraw(appointment)
+
+
+def restored(appointment: Appointment, now: datetime) -> None:
+    """A cancellation was taken back before it was told: its reminder is made anew."""
+    _queue(_reminder(appointment, now))

@@ -52,6 +52,7 @@ def write(
         "name": first.patient.given_name,
         "time": format_time(first.starts_at.astimezone(location.zone), "HH:mm", locale=language),
         "when": when(first.starts_at, location, language),
+        "until": format_time(first.ends_at.astimezone(location.zone), "HH:mm", locale=language),
         "old": when(old, location, language) if old else "",
         "times": "\n".join(f"- {when(row.starts_at, location, language)}" for row in appointments),
         "early": words["early"].format(minutes=early) if early else "",

@@ -31,6 +31,7 @@ from patients.queries import clean_query, search_anywhere
 from patients.shell import banner_for
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.actions import booking as actions
+from sessions.actions.restore import REASONS, reason_words
 from sessions.models import Appointment, AppointmentType, Location, Practitioner
 from sessions.models.types import CONSULTATION
 from sessions.places import location_of
@@ -482,7 +483,7 @@ def slots_by_day(
                 {
                     "name": name,
                     "slots": [
-                        {"slot": slot, "local": local, "packed": pack([slot], **more),
+                        {"slot": slot, "local": local, "wall": f"{local:%Y-%m-%d %H:%M}", "packed": pack([slot], **more),
                          "who": names["practitioner"].get(slot.practitioner, ""), "room": names["room"].get(slot.room, "")}
                         for slot in slots
                         if (local := wall_clock(slot.start, book.zone)).hour >= hour and local.hour < until
@@ -580,6 +581,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
     context = {
         "patient": patient, "form": form, "days": days, "fault": fault, "location": location,
         "note": typed(request, "note", 300) if posted else str(request.GET.get("note", ""))[:300],
+        "wanted_at": f"{wanted.get('day')} {request.GET.get('time', '')}",
         "banner": banner_for(request, patient), "what": chosen.name if chosen else "",
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
@@ -591,7 +593,12 @@ def _who_is_coming(request: HttpRequest) -> HttpResponse:
     """New visit without a patient: find one on this page."""
     text = clean_query(str(request.GET.get("q", "")))
     found = search_anywhere(text, limit=12) if text else []
-    context = {"q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8]}
+    # A time that was clicked in the calendar stays chosen while the patient is found.
+    kept = {name: request.GET[name][:20] for name in ("day", "time", "practitioner") if request.GET.get(name)}
+    context = {
+        "q": text, "found": found, "recent": [] if text else Patient.objects.order_by("-pk")[:8], "kept": kept,
+        "kept_query": urlencode(kept),
+    }  # fmt: skip
     htmx = getattr(request, "htmx", False)
     return render(request, "sessions/booking/_who.html" if htmx else "sessions/booking/who.html", context)
 
@@ -640,6 +647,7 @@ def _appointment_page(
         "today": found.starts_at.astimezone(found.location.zone).date()
         == timezone.now().astimezone(found.location.zone).date(),
         "coming": found.starts_at > timezone.now(),
+        "reasons": REASONS, "typed_reason": typed(request, "reason", 300) if request.method == "POST" else "",
         "record": found.records.order_by("-version").first(),
     }  # fmt: skip
     htmx = getattr(request, "htmx", False)
@@ -668,14 +676,17 @@ def appointment_status(request: HttpRequest, pk: int) -> HttpResponse:
         actions.change_status(
             appointment=found, to=to, by=_user(request), now=timezone.now(),
             version=row_id(version),
-            reason=typed(request, "reason", 300),
+            reason=reason_words(str(request.POST.get("why", "")), typed(request, "reason", 300)),
         )  # fmt: skip
     except actions.BookingError as error:
         return _appointment_page(request, get_object_or_404(_appointments(), pk=pk), str(error), 409)
     changed = get_object_or_404(_appointments(), pk=pk)
     said = f"{called(request, changed.patient)}: {changed.get_status_display().lower()}."
     back = str(request.POST.get("next", ""))
-    messages.success(request, said)
+    undo = ""
+    if to == Appointment.Status.CANCELLED and changed.starts_at > timezone.now():
+        undo = f"{reverse('sessions:appointment-restore', args=[pk])}?version={changed.version}"
+    toast(request, said, undo_url=undo)
     if back.startswith("/") and not back.startswith("//") and "\\" not in back:
         return redirect(back)
     return redirect("sessions:appointment", pk)

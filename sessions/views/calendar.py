@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -9,75 +10,126 @@ from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
 from mesoclinic.accounts.models import User
 from mesoclinic.accounts.permissions import Permission, has_permission, require
 from mesoclinic.audit.actions import record as audit
 from mesoclinic.audit.actions import record_access
-from mesoclinic.ui.reading import row_id
+from mesoclinic.ui import formatting
+from mesoclinic.ui.templatetags.ui import status_class, status_word
 from patients.queries import with_name
-from sessions.models import Appointment, Message, Practitioner, TreatmentRecord
+from sessions.models import Appointment, CalendarSettings, Location, Message, Practitioner, TreatmentRecord
 from sessions.places import location_of
 from sessions.queries import booking as booking_queries
 from sessions.queries import calendar as queries
+from sessions.queries.calendar_feed import SERVICES
+from sessions.views.calendar_live import COLUMNS, Asked, asked_of, day_of, feed_of, settings_of
 
 #: Who has not confirmed a visit within this time is called.
 SOON = timedelta(days=2)
 
 
-def _day(text: str | None) -> date:
-    try:
-        day = date.fromisoformat(text or "")
-    except ValueError:
-        return timezone.localdate()
-    return day if date(2000, 1, 1) <= day <= date(2100, 1, 1) else timezone.localdate()
-
-
-def _now_row(grid: queries.Day) -> int | None:
-    now = timezone.now()
-    placed = grid.rows(now, now + queries.ROW)
-    return placed[0] if placed else None
+#: What each state and kind of service is drawn with: class, word.
+def _legend() -> dict[str, dict[str, list[str]]]:
+    return {
+        "status": {code: [status_class(code), str(status_word(code))] for code in Appointment.Status.values},
+        "service": {code: [f"sv-{code}", str(word)] for code, word in SERVICES},
+    }
 
 
 @require_safe
 @require(Permission.CALENDAR_VIEW)
 def calendar(request: HttpRequest) -> HttpResponse:
-    """Day by practitioner and room, week, or list."""
-    location, day = location_of(request), _day(request.GET.get("day"))
-    view = request.GET.get("view", "day")
-    if view not in {"day", "week", "list"}:
-        view = "day"
-    show = request.GET.get("columns", "all")
-    show = show if show in {"all", "staff", "rooms", "devices"} else "all"
-    practitioner = row_id(request.GET.get("practitioner"))
-    people = Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
+    """The calendar by day, week or month, or the list of a day's visits.
+
+    The page brings its first data along; its script draws them and asks for what others change.
+    """
+    location, settings = location_of(request), settings_of(request.user)
+    asked = asked_of(request, settings)
     context: dict[str, Any] = {
-        "location": location, "day": day, "view": view, "columns_shown": show, "practitioner": practitioner,
-        "today": timezone.localdate(), "hours": [{"row": 1 + 12 * n, "hour": 8 + n} for n in range(12)],
-        "closures": queries.closures(location, day, 7 if view == "week" else 1), "people": people,
-        "states": Appointment.Status.values,
+        "location": location, "asked": asked, "view": asked.view, "day": asked.day, "first": asked.first,
+        "today": timezone.localdate(), "before": asked.step(-1), "after": asked.step(1), "filters": asked.filters,
+        "states": Appointment.Status.choices, "services": SERVICES,
+        "filtered": sum(
+            1 for name in ("room", "device", "status", "service") if getattr(asked.filters, name) not in {None, ""}
+        ),
     }  # fmt: skip
-    if view == "week":
-        monday = day - timedelta(days=day.weekday())
-        grid, columns, hidden, outside = queries.week_columns(location, monday, practitioner)
-        context |= {
-            "grid": grid, "columns": columns, "hidden": hidden, "monday": monday, "outside": outside,
-            "days": [date.fromisoformat(c.title) for c in columns],
-            "before": monday - timedelta(days=7), "after": monday + timedelta(days=7),
-        }  # fmt: skip
-    else:
-        grid, columns, rows, hidden = queries.day_columns(location, day, show, practitioner)
-        standing = [row for row in rows if row.status not in Appointment.FREED]
-        context |= {
-            "grid": grid, "columns": columns, "before": day - timedelta(days=1), "after": day + timedelta(days=1),
-            "now_row": _now_row(grid), "freed": len(rows) - len(standing), "hidden": hidden,
-            "outside": queries.outside(grid, standing) if view == "day" else 0,
-            "rows": queries.day_rows(rows, timezone.now()), "count": len(rows),
-        }  # fmt: skip
-    template = {"day": "day", "week": "week", "list": "list"}[view]
-    return render(request, f"sessions/calendar/{template}.html", context)
+    if asked.view == "list":
+        return render(request, "sessions/calendar/list.html", context | _list_context(location, asked))
+    data = feed_of(request, location, asked, settings)
+    groups = {name: [row for row in data["resources"] if row["group"] == name] for name in COLUMNS[1:]}
+    context |= {
+        "data": data, "groups": groups, "columns_shown": asked.columns, "settings": settings,
+        "zooms": CalendarSettings.ZOOMS, "slots": CalendarSettings.SLOTS, "colours": CalendarSettings.Colours.choices,
+        "closed": [
+            f"Closed {_told(row['s'])} to {_told(row['e'])}: {row['reason']}" for row in data["closures"]
+        ],
+        "plain_rows": _plain_rows(data),
+        "page": {"config": _config(request, location, asked, settings, data), "feed": data},
+    }  # fmt: skip
+    return render(request, "sessions/calendar/page.html", context)
+
+
+def _told(wall: str) -> str:
+    """`Tue 1 Dec, 10:00` of a time as the feed writes it."""
+    return f"{formatting.day(date.fromisoformat(wall[:10]), timezone.localdate())}, {wall[11:]}"
+
+
+def _plain_rows(data: dict[str, Any]) -> SafeString:
+    """The visits as rows of a table, for a browser without scripts. Joined here: a template loop costs ten times that."""
+    names = {row["id"]: row["title"] for row in data["resources"]}
+    return format_html_join(
+        "",
+        '<tr><td class="nowrap"><a href="{}">{}</a></td><th scope="row">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>',
+        (
+            (
+                reverse("sessions:appointment", args=[row["id"]]), f"{_told(row['s'])} to {row['e'][11:]}", row["name"],
+                row["what"], row["who_treats"], names.get(f"r{row['r']}", ""), status_word(row["st"]),
+            )
+            for row in data["visits"]
+        ),
+    )  # fmt: skip
+
+
+def _list_context(location: Location, asked: Asked) -> dict[str, Any]:
+    """Visits of a day with what must be known of each, cancelled and missed ones too."""
+    everything = list(queries.appointments(location, asked.day))
+    rows = [row for row in everything if asked.filters.shows(queries.filterable(row))]
+    people = Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
+    return {
+        "rows": queries.day_rows(rows, timezone.now()), "count": len(rows), "hidden": len(everything) - len(rows),
+        "closures": queries.closures(location, asked.day),
+        "groups": {
+            "staff": [{"key": one.pk, "title": str(one)} for one in people],
+            "rooms": [{"key": room.pk, "title": room.name} for room in location.rooms.all()],
+            "devices": [{"key": device.pk, "title": device.name} for device in location.devices.all()],
+        },
+    }  # fmt: skip
+
+
+def _config(
+    request: HttpRequest, location: Location, asked: Asked, settings: CalendarSettings, data: dict[str, Any]
+) -> dict[str, Any]:
+    """What the page's script needs besides the data: addresses, rights, words."""
+    may_book = has_permission(request.user, Permission.BOOKING_EDIT)
+    watch = {"place": location.pk, "from": data["range"][0], "to": data["range"][1]}
+    query = request.GET.copy()
+    query["view"], query["day"] = asked.view, asked.day.isoformat()
+    return {
+        "view": asked.view, "day": asked.day.isoformat(), "zone": location.time_zone, "columns": asked.columns,
+        "zoom": settings.zoom, "slot": settings.slot_min, "colours": settings.colours, "legend": _legend(),
+        "savedView": settings.view, "savedColumns": settings.columns, "order": settings.order, "mayBook": may_book,
+        "feed": f"{reverse('sessions:calendar-feed')}?{query.urlencode()}",
+        "changes": f"{reverse('sessions:calendar-changes')}?{urlencode(watch)}",
+        "place": reverse("sessions:calendar-place"), "settings": reverse("sessions:calendar-settings"),
+        "card": reverse("sessions:appointment", args=[0]), "page": reverse("sessions:calendar"),
+        "new": reverse("sessions:appointment-new"),
+    }  # fmt: skip
 
 
 @require_safe
@@ -107,7 +159,7 @@ def not_confirmed(request: HttpRequest) -> HttpResponse:
 
 
 def _today_rows(request: HttpRequest, practitioner: int | None = None) -> tuple[Any, list[dict[str, Any]]]:
-    location, day = location_of(request), _day(request.GET.get("day"))
+    location, day = location_of(request), day_of(request.GET.get("day"))
     rows = [row for row in queries.appointments(location, day) if row.status != Appointment.Status.CANCELLED]
     if practitioner is not None:
         rows = [row for row in rows if row.practitioner_id == practitioner]
@@ -115,7 +167,7 @@ def _today_rows(request: HttpRequest, practitioner: int | None = None) -> tuple[
 
 
 def _day_context(request: HttpRequest, practitioner: int | None = None) -> dict[str, Any]:
-    day = _day(request.GET.get("day"))
+    day = day_of(request.GET.get("day"))
     location, rows = _today_rows(request, practitioner)
     present = {Appointment.Status.ARRIVED, Appointment.Status.IN_TREATMENT}
     up = next((row for row in rows if row["appointment"].status in present), None)

@@ -191,6 +191,7 @@
   document.querySelectorAll("[data-slots]").forEach((form) => {
     const place = form.querySelector("[data-chosen]");
     if (place) place.dataset.none = place.textContent;
+    sayChosen(form);
     form.addEventListener("change", () => sayChosen(form));
     form.addEventListener("htmx:afterSwap", () => sayChosen(form));
   });
@@ -259,7 +260,11 @@
 
   /* ---- shortcuts: an element says its key with data-key ---- */
   function keyName(event) {
-    const name = event.key.toLowerCase();
+    let name = event.key.toLowerCase();
+    // A letter with Shift is a key of its own only where something on the page asks for it.
+    if (event.shiftKey && /^[a-z]$/.test(name) && document.querySelector(`[data-key="shift+${name}"]`)) {
+      name = `shift+${name}`;
+    }
     return event.ctrlKey || event.metaKey ? `ctrl+${name}` : name;
   }
   function press(element) {

@@ -15,7 +15,7 @@ from django.utils import timezone
 from mesoclinic.accounts.permissions import ALLOWED
 from patients.models import Allergy
 from sessions.actions import booking
-from sessions.models import Absence, Closure, Lot, Message, Product
+from sessions.models import Absence, Closure, FreedTime, Lot, Message, Offer, Product, WaitlistEntry
 from sessions.queries.booking import options_for
 from sessions.scheduling import Preferences
 from tests.clinic import Clinic
@@ -28,9 +28,9 @@ ROLES = {
     "manager": "ortiz",
     "administrator": "admin",
 }
-#: Open by design: signing in and out, health, the own account; what a secret address opens (tests/sessions/test_selfservice.py
-#: and test_feed.py walk those with every kind of wrong address).
-OPEN = {"accounts", "services", "selfservice", None}
+#: Open by design: signing in and out, health, the own account; what a secret address opens (tests/sessions/test_selfservice.py,
+#: test_feed.py and test_waitlist.py walk those with every kind of wrong address).
+OPEN = {"accounts", "services", "selfservice", "offer", None}
 
 
 def patterns(
@@ -65,8 +65,34 @@ def world() -> dict[str, Any]:
     return {
         "clinic": clinic, "plan": plan.pk, "appointment": visit.pk, "message": Message.objects.all()[0].pk,
         "patient": clinic.lea.pk, "fact": allergy.pk, "lot": Lot.objects.all()[0].pk,
-        **setup_rows(clinic),
+        **setup_rows(clinic), **waiting_rows(clinic),
     }  # fmt: skip
+
+
+def waiting_rows(clinic: Clinic) -> dict[str, int]:
+    """Somebody on the waiting list who is asked about a time next month."""
+    entry = WaitlistEntry.objects.create(
+        patient=clinic.patient("Wanda", "Wartet"), kind="consultation", minutes=30, created_by=clinic.marta,
+        created_at=timezone.now(), state="offered",
+    )  # fmt: skip
+    entry.locations.set([clinic.location])
+    later = timezone.now() + timedelta(days=200)
+    hold = clinic.appointment(
+        patient=entry.patient, starts_at=later, status="requested", kind="consultation", practitioner=clinic.nurse,
+        room=clinic.other_room,
+    )  # fmt: skip
+    where = {
+        "location": clinic.location,
+        "practitioner": clinic.nurse,
+        "starts_at": later,
+        "ends_at": hold.ends_at,
+    }
+    freed = FreedTime.objects.create(**where, cause="cancelled", due_at=later, state="offered")
+    offer = Offer.objects.create(
+        **where, entry=entry, freed=freed, patient=entry.patient, hold=hold, room=clinic.other_room,
+        made_at=timezone.now(), expires_at=timezone.now() + timedelta(days=1), link_key="k",
+    )  # fmt: skip
+    return {"entry": entry.pk, "offer": offer.pk}
 
 
 def setup_rows(clinic: Clinic) -> dict[str, int]:
@@ -91,7 +117,7 @@ def address(route: str, world: dict[str, Any]) -> str:
                        ("setup/people/", "person"), ("setup/places/", "place"), ("setup/rooms/", "room"),
                        ("setup/devices/", "device"), ("setup/hours/", "practitioner"),
                        ("setup/absences/", "absence"), ("setup/closures/", "closure"),
-                       ("setup/types/", "type")):  # fmt: skip
+                       ("setup/types/", "type"), ("waiting-list/", "entry"), ("offers/", "offer")):  # fmt: skip
         if route.startswith(start):
             route = route.replace("<int:pk>", str(world[key]))
     return "/" + (
@@ -159,7 +185,7 @@ def visits(world: dict[str, Any], count: int) -> None:
 @pytest.mark.parametrize(
     "url",
     ["/calendar/", "/calendar/?view=week", "/calendar/?view=list", "/courses-to-book/", "/not-confirmed/", "/messages/",
-     "/staff/", "/in-treatment/", "/"],
+     "/staff/", "/in-treatment/", "/waiting-list/", "/waiting-room/", "/missed/", "/"],
 )  # fmt: skip
 def test_a_list_costs_the_same_however_long_it_is(world: dict[str, Any], url: str) -> None:
     client = Client()

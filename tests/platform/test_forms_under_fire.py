@@ -66,6 +66,8 @@ def pages(world: dict[str, Any], extra: dict[str, int]) -> list[tuple[str, str]]
             ("ortiz", "/setup/absences/{absence}/"), ("ortiz", "/setup/closures/new/"),
             ("ortiz", "/setup/places/{place}/holidays/"), ("ortiz", "/setup/types/new/"), ("ortiz", "/setup/types/{type}/"), ("roca", "/products/new/"),
             ("roca", "/products/{product}/"), ("roca", "/products/{product}/edit/"), ("roca", "/lots/{lot}/"),
+            ("marta", "/waiting-list/"), ("marta", "/waiting-list/{entry}/"), ("marta", "/waiting-room/"), ("marta", "/missed/"),
+            ("marta", "/waiting-list/new/?patient={patient}"), ("marta", "/walk-in/?patient={patient}"), ("marta", "/walk-in/new/"),
         ]
     ]  # fmt: skip
 

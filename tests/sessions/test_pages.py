@@ -354,45 +354,6 @@ def test_courses_to_book_say_what_where_and_until_when(clinic: Clinic) -> None:
 # ---- calendar ----------------------------------------------------------------------------------------------
 
 
-def test_the_day_has_columns_for_devices_and_a_legend_of_states(clinic: Clinic) -> None:
-    clinic.appointment(device=clinic.pen)
-    response = at(clinic, "marta").get("/calendar/?day=2026-12-01")
-    columns = {column.title: column for column in response.context["columns"]}
-    assert [item.appointment for item in columns["Needling pen A"].items if item.kind == "event"]
-    legend = re.search(r'aria-label="Legend">(.*?)</details>', response.content.decode(), re.S)
-    assert legend is not None
-    for word in (
-        "Requested",
-        "Booked",
-        "Confirmed",
-        "Arrived",
-        "In treatment",
-        "Done",
-        "No-show",
-        "Cancelled",
-    ):
-        assert word in legend.group(1)
-
-
-def test_a_filter_says_how_many_visits_it_hides(clinic: Clinic) -> None:
-    clinic.appointment()
-    clinic.appointment(
-        patient=clinic.patient("Ana", "Segura"), practitioner=clinic.nurse, room=clinic.other_room
-    )
-    desk = at(clinic, "marta")
-    for view in ("day", "week"):
-        page = text(desk.get(f"/calendar/?day=2026-12-01&view={view}&practitioner={clinic.practitioner.pk}"))
-        assert "1 hidden by filter" in page
-        assert "Ana Segura" not in page
-
-
-def test_visits_outside_the_hours_drawn_are_counted(clinic: Clinic) -> None:
-    clinic.appointment(starts_at=clinic.at(7))
-    clinic.appointment(starts_at=clinic.at(19, 45), patient=clinic.patient("Ana", "Segura"))
-    clinic.appointment(starts_at=clinic.at(19, 30), room=clinic.other_room, practitioner=clinic.nurse)
-    assert "2 outside the hours shown" in text(at(clinic, "marta").get("/calendar/?day=2026-12-01"))
-
-
 def test_the_quick_card_leads_back_to_the_calendar_as_it_stands(clinic: Clinic) -> None:
     visit = clinic.appointment()
     html = at(clinic, "marta").get(

@@ -12,7 +12,9 @@ from django.db import transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
+from sessions.freed import freed_hours
 from sessions.models import Absence, Appointment, Closure, Location, Practitioner
+from sessions.scheduling import Span
 from sessions.setup import queries
 from sessions.setup.actions.common import change, lock_practitioner, lock_rooms, plain
 from sessions.setup.faults import SetupError, ask_about
@@ -122,8 +124,18 @@ def change_time(*, row: Away, **time: Unpack[Time]) -> Away:
         [visit for visit in hits(owner, start, end, now) if visit.pk not in before], time.get("accepted", "")
     )
     values = {"starts_at": start, "ends_at": end, "reason": time["reason"]}
+    was = Span(locked.starts_at, locked.ends_at)
     change(locked, values, type=f"{kind.name}.changed", by=time["by"])
+    _opened(locked, was, Span(start, end), now)
     return locked
+
+
+def _opened(row: Away, was: Span, still: Span | None, now: datetime) -> None:
+    """Hours that are there again: the waiting list is asked."""
+    if isinstance(row, Absence):
+        freed_hours(was=was, still=still, cause="present", now=now, practitioner=row.practitioner)
+    else:
+        freed_hours(was=was, still=still, cause="opened", now=now, location=row.location)
 
 
 @transaction.atomic
@@ -138,4 +150,5 @@ def remove(*, row: Away, by: User, now: datetime) -> None:
         "reason": locked.reason,
     }
     record(type=f"{kind.name}.removed", target=locked, by=by, old=plain(old))
+    _opened(locked, Span(locked.starts_at, locked.ends_at), None, now)
     locked.delete()

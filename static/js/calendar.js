@@ -1,0 +1,683 @@
+/* The calendar: EventCalendar (static/vendor) draws, this file feeds it, checks a drag while it moves, and keeps up with
+   what others change. Times are strings on the wall clock of the location ("2026-12-01 10:00"): they sort as they stand. */
+(() => {
+  "use strict";
+
+  const filters = document.getElementById("cal-filters");
+  if (filters) filters.dataset.live = "yes";
+  filters?.addEventListener("change", () => filters.requestSubmit());
+  filters?.addEventListener("submit", () => {
+    // An address names only what is chosen.
+    for (const field of filters.elements) if (field.name && !field.value) field.disabled = true;
+  });
+  window.addEventListener("pageshow", () => {
+    for (const field of filters?.elements ?? []) field.disabled = false;
+  });
+  if (new URLSearchParams(window.location.search).has("print")) window.print();
+
+  const place = document.getElementById("calendar");
+  const source = document.getElementById("calendar-data");
+  if (!place || !source || !window.EventCalendar) return;
+  const { config, feed: first } = JSON.parse(source.textContent);
+  const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+  const monthly = config.view === "month";
+  const daily = config.view === "day";
+  let feed = first;
+  let hands = 0; // a visit is being dragged: the page stands still under it
+
+  /* ---- times ---- */
+  const two = (number) => String(number).padStart(2, "0");
+  /* Minutes on a scale of their own, in which every day has 24 hours, as on the wall. */
+  const known = new Map();
+  function minutes(wall) {
+    let found = known.get(wall);
+    if (found === undefined) {
+      const [year, month, day, hour, minute] = wall.split(/\D/).map(Number);
+      found = Date.UTC(year, month - 1, day, hour ?? 0, minute ?? 0) / 60000;
+      known.set(wall, found);
+    }
+    return found;
+  }
+  function wall(at) {
+    const date = new Date(at * 60000);
+    return `${date.getUTCFullYear()}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+  }
+  /* The component hands out local dates whose fields are those of the wall clock. */
+  const ofDate = (date) =>
+    Date.UTC(date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes()) / 60000;
+  const clock = (at) => wall(at).slice(11);
+  const nowThere = () =>
+    minutes(new Intl.DateTimeFormat("sv-SE", { timeZone: config.zone, dateStyle: "short", timeStyle: "short" }).format(new Date()));
+
+  /* ---- what is taken: by practitioner, room, device and patient ---- */
+  let taken;
+  let resources;
+  function take(key, from, until, visit) {
+    if (!taken.has(key)) taken.set(key, []);
+    taken.get(key).push({ from, until, visit });
+  }
+  function index() {
+    taken = new Map();
+    resources = new Map(feed.resources.map((row) => [row.id, row]));
+    for (const row of [...feed.visits, ...feed.taken]) {
+      const from = minutes(row.s);
+      const until = minutes(row.e);
+      take(`p${row.p}`, from, until, row.id);
+      take(`who${row.who}`, row.cream ? minutes(row.cream.s) : from, until, row.id);
+      take(`r${row.r}`, from - row.before, until + row.after, row.id);
+      if (row.d) take(`d${row.d}`, from - row.before, until + row.after, row.id);
+      if (row.cream?.r) take(`r${row.cream.r}`, minutes(row.cream.s), from, row.id);
+    }
+  }
+  const free = (key, from, until, visit) =>
+    !taken.get(key)?.some((span) => span.visit !== visit && span.from < until && from < span.until);
+  const able = (key, needs) => needs.every((need) => resources.get(key)?.able.includes(need));
+  const works = (key, from, until) =>
+    resources.get(key)?.hours.some(([start, end]) => minutes(start) <= from && until <= minutes(end));
+
+  /* Whether a visit may lie there: {why} or the place it would get. The server decides; this answers while it moves. */
+  function verdict(visit, to) {
+    const { from, until, p, room, device } = to;
+    if (to.longer) {
+      if (until <= from) return { why: "It must end after it begins." };
+    } else if (from < nowThere()) return { why: "This time is past." };
+    const staff = resources.get(`p${p}`);
+    const name = staff?.title ?? "The practitioner";
+    if (!to.here && !works(`p${p}`, from, until)) return { why: `${name} does not work then.` };
+    if (!able(`p${p}`, visit.need)) return { why: `${name} does not do this.` };
+    if (!free(`p${p}`, from, until, visit.id)) return { why: `${name} has another visit then.` };
+    if (!free(`who${visit.who}`, from, until, visit.id)) return { why: "The patient has another visit then." };
+    const [before, after] = to.longer ? [visit.before, visit.after] : feed.buffers;
+    const holds = (key) => free(key, from - before, until + after, visit.id);
+    const pick = (own, fixed, group, what, word) => {
+      const wanted = `${group[0]}${fixed ?? own}`;
+      const title = resources.get(wanted)?.title ?? word;
+      if (fixed && !able(wanted, what)) return { why: `${title} is not fitted for this.` };
+      if (holds(wanted) && (fixed || to.longer || able(wanted, what))) return { key: wanted, title };
+      if (fixed || to.longer) return { why: `${title} is taken then.` };
+      const other = feed.resources.find((row) => row.group === group && what.length && able(row.id, what) && holds(row.id));
+      return other ? { key: other.id, title: other.title, other: true } : { why: `No ${word} is free then.` };
+    };
+    const where = pick(visit.r, room, "rooms", visit.fit, "room");
+    if (where.why) return where;
+    if (visit.d || visit.tool) {
+      const tool = pick(visit.d, device, "devices", visit.tool ? [visit.tool] : [], "device");
+      if (tool.why) return tool;
+    }
+    return { room: where };
+  }
+
+  /* ---- drawing ---- */
+  const icons = new Map(
+    [...document.querySelectorAll("#cal-icons [data-icon]")].map((icon) => [icon.dataset.icon, icon.innerHTML]),
+  );
+  const safe = (text) =>
+    String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+  /* The same words are the same object: the component then leaves the element as it is. */
+  const drawn = new Map();
+  function content(html) {
+    if (!drawn.has(html)) drawn.set(html, { html });
+    return drawn.get(html);
+  }
+  const word = (visit) => config.legend.status[visit.st][1];
+  function card(visit) {
+    const height = ((minutes(visit.e) - minutes(visit.s)) / 5) * config.zoom;
+    const times = `${visit.s.slice(11)} to ${visit.e.slice(11)}`;
+    const room = resources.get(`r${visit.r}`)?.title ?? "";
+    const rest = `, ${visit.what}, ${visit.who_treats}, ${room}`;
+    const top = `<span class="top">${icons.get(visit.st)}<span class="visually-hidden">${safe(word(visit))}, ${safe(times)}, </span><span class="nm">${safe(visit.name)}<span class="visually-hidden">${safe(rest)}</span></span>${visit.warn ? `<span class="warn-x" title="${safe(visit.warn)}">${icons.get("warn")}<span class="visually-hidden">${safe(visit.warn)}</span></span>` : ""}</span>`;
+    if (monthly) return `<span class="top">${icons.get(visit.st)}<span class="visually-hidden">${safe(word(visit))}, </span><span class="tm">${visit.s.slice(11)}</span> <span class="nm">${safe(visit.name)}</span></span>`;
+    // A visit of 45 minutes has room for three lines, of 30 for two, at the usual height of the rows.
+    const second = height >= 34 ? `<span class="dt" aria-hidden="true">${safe(times)}</span>` : "";
+    const third =
+      height >= 50
+        ? `<span class="dt" aria-hidden="true">${safe(visit.what)}<span class="at-staff">, ${safe(room)}</span><span class="at-place">, ${safe(visit.who_treats)}</span></span>`
+        : "";
+    return top + second + third;
+  }
+  function colour(visit) {
+    return config.colours === "service" ? `sv-${visit.service}` : config.legend.status[visit.st][0];
+  }
+  const MOVABLE = new Set(["requested", "booked", "confirmed"]);
+  const LONGER = new Set([...MOVABLE, "arrived", "in-treatment"]);
+  function drawnVisit(visit) {
+    const length = minutes(visit.e) - minutes(visit.s);
+    const tall = (length / 5) * config.zoom;
+    return {
+      id: String(visit.id),
+      start: visit.s,
+      end: visit.e,
+      resourceIds: [`p${visit.p}`, `r${visit.r}`, ...(visit.d ? [`d${visit.d}`] : [])],
+      title: visit.name,
+      startEditable: config.mayBook && MOVABLE.has(visit.st),
+      durationEditable: config.mayBook && !monthly && LONGER.has(visit.st),
+      classNames: ["ev", colour(visit), ...(tall < 34 || monthly ? ["short"] : tall >= 50 ? ["tall"] : []), ...(visit.st === "requested" ? ["dashed"] : [])],
+      styles: [`--before:${visit.before}`, `--after:${visit.after}`],
+      extendedProps: { visit },
+    };
+  }
+  const background = (start, end, names, keys, text = "") => ({
+    id: `${names[0]}:${start}:${keys.join()}`, start, end, display: "background", classNames: names, resourceIds: keys, extendedProps: { text },
+  });
+  /* Grey: what working hours leave of each day. */
+  function outside(hours, keys) {
+    const found = [];
+    for (let n = 0; n < feed.days; n += 1) {
+      const begin = minutes(`${feed.first} 00:00`) + n * 1440;
+      const spans = hours.map(([start, end]) => [minutes(start), minutes(end)]).sort((one, two) => one[0] - two[0]);
+      let at = begin;
+      for (const [start, end] of spans) {
+        if (end <= begin || start >= begin + 1440) continue;
+        if (start > at) found.push(background(wall(at), wall(start), ["off"], keys));
+        at = Math.max(at, end);
+      }
+      if (at < begin + 1440) found.push(background(wall(at), wall(begin + 1440), ["off"], keys));
+    }
+    return found;
+  }
+  function events() {
+    const found = feed.visits.map(drawnVisit);
+    const staff = feed.resources.filter((row) => row.group === "staff");
+    if (daily) {
+      for (const row of staff) found.push(...outside(row.hours, [row.id]));
+      const places = feed.resources.filter((row) => row.group !== "staff").map((row) => row.id);
+      for (const row of feed.closures) found.push(background(row.s, row.e, ["off"], places, row.reason));
+      for (const visit of feed.visits) {
+        if (visit.cream?.r) found.push(background(visit.cream.s, visit.s, ["buf"], [`r${visit.cream.r}`], "Cream"));
+      }
+    } else if (!monthly) {
+      const who = new URLSearchParams(window.location.search).get("practitioner");
+      const hours = staff.filter((row) => !who || String(row.key) === who).flatMap((row) => row.hours);
+      found.push(...outside(hours, []));
+    }
+    if (monthly) {
+      for (const row of feed.closures) {
+        found.push({ id: `closed:${row.s}`, allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, editable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}` } });
+      }
+      for (const row of feed.numbers) {
+        const states = Object.entries(row.states).map(([state, count]) => `<span class="n-x" title="${safe(config.legend.status[state][1])}">${icons.get(state)}<span class="visually-hidden">${safe(config.legend.status[state][1])}</span> ${count}</span>`);
+        found.push({ id: `n:${row.day}`, allDay: true, start: row.day, end: row.day, editable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}` } });
+      }
+    }
+    return found;
+  }
+  function eventContent({ event }) {
+    const { visit, text, html } = event.extendedProps ?? {};
+    if (event.display === "pointer") return clock(ofDate(event.start));
+    if (event.display === "preview" && visit) {
+      return { html: `<span class="top"><span class="nm">${safe(visit.name)}</span></span><span class="dt">${clock(ofDate(event.start))} to ${clock(ofDate(event.end))}</span>` };
+    }
+    if (visit) return content(card(visit));
+    return content(html ?? (text ? `<span class="bg-text">${safe(text)}</span>` : ""));
+  }
+
+  const columns = () =>
+    feed.resources.filter((row) => {
+      if (config.columns !== "all" && row.group !== config.columns) return false;
+      const asked = new URLSearchParams(window.location.search);
+      const one = { staff: "practitioner", rooms: "room", devices: "device" }[row.group];
+      return !asked.get(one) || asked.get(one) === String(row.key);
+    });
+  /* Practitioners, then rooms and devices behind a thicker rule; a duplicate of a visit is no second stop for Tab. */
+  function marks() {
+    const shown = columns();
+    const border = shown.findIndex((row, at) => at > 0 && row.group !== "staff" && shown[at - 1].group === "staff");
+    place.querySelectorAll(".ec-col-head, .ec-body .ec-day").forEach((cell) => delete cell.dataset.first);
+    if (daily && border > 0) {
+      [place.querySelectorAll(".ec-col-head")[border], place.querySelectorAll(".ec-body .ec-day")[border]].forEach((cell) => {
+        if (cell) cell.dataset.first = "yes";
+      });
+    }
+    const main = place.querySelector(".ec-main");
+    if (main) main.tabIndex = 0;
+    // The component calls itself a table, but its visits lie in no cell: screen readers get a region of buttons instead.
+    place.querySelectorAll('[role="table"], [role="row"], [role="rowgroup"], [role="cell"], [role="columnheader"]').forEach((part) => {
+      part.removeAttribute("role");
+      part.removeAttribute("aria-colindex");
+      part.removeAttribute("aria-colspan");
+    });
+    const seen = new Set();
+    place.querySelectorAll(".ec-event[data-visit]").forEach((element) => {
+      const column = shown[Number.parseInt(element.style.gridColumn, 10) - 1];
+      element.dataset.col = daily ? (column?.group ?? "staff") : "staff";
+      const again = seen.has(element.dataset.visit);
+      seen.add(element.dataset.visit);
+      element.tabIndex = again ? -1 : 0;
+    });
+  }
+  const calm = { start: "", center: "", end: "" };
+  const SLOTS = { 5: "00:05:00", 10: "00:10:00", 15: "00:15:00", 30: "00:30:00" };
+  function slotLooks() {
+    return {
+      slotDuration: SLOTS[config.slot], snapDuration: SLOTS[config.slot], slotHeight: (config.slot / 5) * config.zoom,
+      slotLabelInterval: "01:00:00",
+    };
+  }
+  function rowLooks() {
+    place.style.setProperty("--cal-min", `${config.zoom / 5}px`);
+    place.style.setProperty("--cal-hour", `${config.zoom * 12}px`);
+    place.dataset.colours = config.colours;
+  }
+  function hiddenDays() {
+    if (config.view !== "week") return [];
+    const sunday = wall(minutes(`${feed.first} 00:00`) + 6 * 1440).slice(0, 10);
+    const used = feed.visits.some((row) => row.s.startsWith(sunday)) || feed.resources.some((row) => row.hours?.some(([start]) => start.startsWith(sunday)));
+    return used ? [] : [0];
+  }
+  function scrollTime() {
+    const here = nowThere();
+    const today = wall(here).slice(0, 10);
+    const last = wall(minutes(`${feed.first} 00:00`) + (feed.days - 1) * 1440).slice(0, 10);
+    if (today < feed.first || today > last) return feed.hours[0];
+    return clock(Math.max(here - 90, minutes(`${today} ${feed.hours[0]}`)));
+  }
+
+  /* The calendar fills what is left of the window below it. */
+  function fit() {
+    place.style.setProperty("--cal-top", `${Math.round(place.getBoundingClientRect().top + window.scrollY)}px`);
+  }
+  fit();
+  window.addEventListener("resize", fit);
+  index();
+  rowLooks();
+  const started = performance.now();
+  const ec = window.EventCalendar.create(place, {
+    view: { day: "resourceTimeGridDay", week: "timeGridWeek", month: "dayGridMonth" }[config.view],
+    date: config.day,
+    timeZone: config.zone,
+    firstDay: 1,
+    hiddenDays: hiddenDays(),
+    headerToolbar: calm,
+    allDaySlot: false,
+    ...slotLooks(),
+    slotMinTime: feed.hours[0],
+    slotMaxTime: feed.hours[1],
+    slotLabelFormat: (time) => `${two(time.getHours())}:${two(time.getMinutes())}`,
+    scrollTime: scrollTime(),
+    slotEventOverlap: false,
+    columnWidth: daily ? "minmax(112px, 1fr)" : undefined,
+    nowIndicator: true,
+    pointer: config.mayBook && !monthly,
+    editable: config.mayBook,
+    eventDragMinDistance: 5,
+    dayMaxEvents: true,
+    dayHeaderFormat: (date) => new Intl.DateTimeFormat("en-GB", monthly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" }).format(date).replace(",", ""),
+    eventOrder: (one, other) => one.start - other.start,
+    resources: daily ? columns() : [],
+    resourceLabelContent: ({ resource }) => ({ html: `<b>${safe(resource.title)}</b><span>${safe(resources.get(resource.id)?.text ?? "")}</span>` }),
+    events: events(),
+    eventContent,
+    eventDidMount({ event, el }) {
+      const visit = event.extendedProps?.visit;
+      if (!visit || ["preview", "ghost"].includes(event.display)) return;
+      el.dataset.visit = visit.id;
+      el.dataset.quick = "";
+      el.setAttribute("aria-haspopup", "dialog");
+    },
+    eventAllUpdated: marks,
+    viewDidMount: marks,
+    eventClick({ event, el }) {
+      const visit = event.extendedProps?.visit;
+      if (visit) window.htmx.ajax("GET", config.card.replace("/0/", `/${visit.id}/`), { source: el, target: "#quick-slot", swap: "innerHTML" });
+      else if (monthly) openDay(wall(ofDate(event.start)).slice(0, 10));
+    },
+    dateClick({ date, resource }) {
+      const at = ofDate(date);
+      if (monthly) openDay(wall(at).slice(0, 10));
+      else bookAt(at, resource);
+    },
+    dragConstraint: (info) => hover(info, false),
+    resizeConstraint: (info) => hover(info, true),
+    eventDragStart: grab,
+    eventResizeStart: grab,
+    eventDragStop: release,
+    eventResizeStop: release,
+    eventDrop: (info) => drop(info, false),
+    eventResize: (info) => drop(info, true),
+  });
+  place.dataset.drawnMs = String(Math.round(performance.now() - started));
+  place.dataset.ready = "yes";
+
+  function openDay(day) {
+    const asked = new URLSearchParams(window.location.search);
+    asked.set("view", "day");
+    asked.set("day", day);
+    window.location.assign(`${config.page}?${asked}`);
+  }
+  /* An empty time: a new visit there; the patient is chosen next. */
+  function bookAt(at, resource) {
+    if (!config.mayBook) return;
+    if (at + config.slot <= nowThere()) {
+      say("This time is past. Click a later one.");
+      return;
+    }
+    const to = new URLSearchParams({ day: wall(at).slice(0, 10), time: clock(at) });
+    const row = resources.get(resource?.id);
+    if (row) to.set({ staff: "practitioner", rooms: "room", devices: "device" }[row.group], row.key);
+    else {
+      const who = new URLSearchParams(window.location.search).get("practitioner");
+      if (who) to.set("practitioner", who);
+    }
+    window.location.assign(`${config.new}?${to}`);
+  }
+
+  /* ---- words beside the calendar ---- */
+  const note = document.getElementById("cal-note");
+  const live = document.getElementById("cal-live");
+  function say(text) {
+    note.replaceChildren();
+    if (!text) {
+      fit();
+      return;
+    }
+    const box = document.createElement("div");
+    box.className = "note-x note--block";
+    box.textContent = text;
+    note.append(box);
+    fit();
+  }
+  function tell(text) {
+    live.textContent = text;
+    live.hidden = !text;
+  }
+
+  /* ---- drag and draw ---- */
+  let ghost = null; // {visit, to, found, key}
+  let asking = 0;
+  function grab({ event }) {
+    hands += 1;
+    ghost = null;
+    say("");
+    document.querySelector('#quick [data-remove="quick"]')?.click();
+    place.dataset.dragging = event.id;
+  }
+  function release() {
+    hands = Math.max(0, hands - 1);
+    window.clearTimeout(asking);
+    delete place.dataset.dragging;
+    delete place.dataset.verdict;
+    tell("");
+  }
+  const keyed = (ids, group) => ids.filter((id) => id[0] === group).map((id) => Number(id.slice(1)));
+  /* What a position means: which practitioner, and room or device if its column was chosen. */
+  function meant({ event, oldEvent, newResource }, longer) {
+    const visit = event.extendedProps.visit;
+    const to = { from: ofDate(event.start), until: ofDate(event.end), p: visit.p, longer, here: !MOVABLE.has(visit.st) };
+    if (longer || !daily) return { visit, to };
+    for (const [group, name, own] of [["p", "p", visit.p], ["r", "room", visit.r], ["d", "device", visit.d]]) {
+      const found = keyed(event.resourceIds, group);
+      // Dropped into a column of another group: a practitioner can't become a room.
+      if (found.length > 1 || found.length < keyed(oldEvent.resourceIds, group).length) return null;
+      if (found.length && found[0] !== own) to[name] = found[0];
+    }
+    if (newResource && newResource.id === `r${visit.r}`) to.room = visit.r;
+    return { visit, to };
+  }
+  function hover(info, longer) {
+    const what = meant(info, longer);
+    if (!what) return false;
+    const key = JSON.stringify(what.to);
+    if (ghost?.key === key) return true;
+    const found = verdict(what.visit, what.to);
+    ghost = { ...what, key, found };
+    show();
+    window.clearTimeout(asking);
+    if (!found.why) asking = window.setTimeout(() => askServer(ghost), 150);
+    return true;
+  }
+  function show() {
+    const { to, found } = ghost;
+    place.dataset.verdict = found.why ? "no" : found.leaving?.length ? "late" : "yes";
+    const where = !to.longer && found.room?.other ? `, ${found.room.title}` : "";
+    tell(`${clock(to.from)} to ${clock(to.until)}${where}${found.why ? `. ${found.why}` : ""}${found.leaving?.length ? `. ${found.leaving.join(" ")}` : ""}`);
+  }
+  function fields({ visit, to }) {
+    const sent = { visit: visit.id, version: visit.v, start: wall(to.from) };
+    if (to.longer) sent.end = wall(to.until);
+    if (to.p !== visit.p) sent.practitioner = to.p;
+    if (to.room) sent.room = to.room;
+    if (to.device) sent.device = to.device;
+    return sent;
+  }
+  async function post(url, sent) {
+    const answer = await fetch(url, {
+      method: "POST", redirect: "manual", headers: { "X-CSRFToken": csrf, Accept: "application/json" }, body: new URLSearchParams(sent),
+    });
+    if (answer.type === "opaqueredirect") {
+      // The screen was locked meanwhile.
+      window.location.reload();
+      return { status: 0, body: {} };
+    }
+    const json = answer.headers.get("content-type")?.startsWith("application/json");
+    return { status: answer.status, body: json ? await answer.json() : {} };
+  }
+  async function askServer(asked) {
+    try {
+      const { body } = await post(config.place, { ...fields(asked), check: "on" });
+      if (ghost !== asked || body.ok === undefined) return;
+      asked.found = body.ok ? { ...asked.found, leaving: body.leaving } : { why: body.why };
+      if (hands) show();
+    } catch {
+      // The check before the drop is a comfort; saving asks again.
+    }
+  }
+  async function drop(info, longer) {
+    const what = meant(info, longer);
+    const found = what ? verdict(what.visit, what.to) : { why: "It can't lie there." };
+    if (found.why) {
+      info.revert();
+      say(`${found.why} Nothing was changed.`);
+      return;
+    }
+    hands += 1;
+    try {
+      let answer = await post(config.place, fields(what));
+      if (answer.status === 409 && answer.body.ask) {
+        const anyway = await askPerson(what, answer.body.ask);
+        if (!anyway) {
+          info.revert();
+          return;
+        }
+        answer = await post(config.place, { ...fields(what), anyway: "on" });
+      }
+      if (answer.status === 200) {
+        document.dispatchEvent(new CustomEvent("toast", { detail: answer.body }));
+      } else {
+        info.revert();
+        say(`${answer.body.why ?? "The server could not do this."} Nothing was changed.`);
+      }
+    } catch {
+      info.revert();
+      say("The server did not answer. Look at the visit before you try again.");
+    } finally {
+      hands = Math.max(0, hands - 1);
+      refresh();
+    }
+  }
+  const dialog = document.getElementById("cal-ask");
+  function askPerson({ visit, to }, leaving) {
+    dialog.querySelector("[data-who]").textContent = visit.name;
+    dialog.querySelector("[data-when]").textContent = `${wall(to.from).slice(0, 10) === visit.s.slice(0, 10) ? "at" : `on ${new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" }).format(new Date(to.from * 60000)).replace(",", "")} at`} ${clock(to.from)}`;
+    dialog.querySelector("[data-list]").replaceChildren(
+      ...leaving.map((text) => {
+        const line = document.createElement("li");
+        line.textContent = text;
+        return line;
+      }),
+    );
+    return new Promise((answer) => {
+      let yes = false;
+      dialog.querySelector("[data-yes]").onclick = () => {
+        yes = true;
+        dialog.close();
+      };
+      dialog.querySelector("[data-no]").onclick = () => dialog.close();
+      dialog.addEventListener("close", () => answer(yes), { once: true });
+      dialog.showModal();
+    });
+  }
+
+  /* ---- what others change ---- */
+  const EVERY_MS = 3000;
+  const ANEW_MS = 60000; // hours, absences and facts about patients have no mark of their own
+  const UNATTENDED_MS = 60000;
+  let fetched = Date.now();
+  let missed = 0;
+  let timer;
+  async function refresh() {
+    const answer = await fetch(config.feed, { cache: "no-store", redirect: "manual", headers: unattended() });
+    if (answer.type === "opaqueredirect") return window.location.reload();
+    if (!answer.ok) throw new Error(String(answer.status));
+    const fresh = await answer.json();
+    if (hands) return undefined;
+    const before = feed;
+    fetched = Date.now();
+    fresh.now = before.now;
+    if (JSON.stringify(fresh) === JSON.stringify(before)) return undefined;
+    feed = fresh;
+    known.clear();
+    index();
+    if (String(before.hours) !== String(feed.hours)) {
+      ec.setOption("slotMinTime", feed.hours[0]);
+      ec.setOption("slotMaxTime", feed.hours[1]);
+    }
+    if (daily && JSON.stringify(before.resources) !== JSON.stringify(feed.resources)) ec.setOption("resources", columns());
+    ec.setOption("events", events());
+    for (const [id, count] of [["cal-hidden", feed.hidden], ["cal-freed", feed.freed]]) {
+      const chip = document.getElementById(id);
+      if (!chip) continue;
+      chip.hidden = !count;
+      chip.querySelector("[data-count]").textContent = count;
+    }
+    return undefined;
+  }
+  /* Looking after the page is no use of it: the server's idle lock must not wait for this clock. */
+  function unattended() {
+    const last = Number(localStorage.getItem("mesoclinic-last-use")) || 0;
+    return Date.now() - last > UNATTENDED_MS ? { "X-Unattended": "yes" } : {};
+  }
+  async function look() {
+    if (document.hidden || hands || dialog.open) return;
+    if (Date.now() - fetched > ANEW_MS) return refresh();
+    const answer = await fetch(config.changes, {
+      cache: "no-store", redirect: "manual", headers: { "If-None-Match": `"${feed.tag}"`, ...unattended() },
+    });
+    if (answer.type === "opaqueredirect") return window.location.reload();
+    if (answer.status === 204) return refresh();
+    if (answer.status !== 304) throw new Error(String(answer.status));
+    return undefined;
+  }
+  async function round() {
+    window.clearTimeout(timer);
+    try {
+      await look();
+      if (missed >= 3) tell("");
+      missed = 0;
+    } catch {
+      missed += 1;
+      // One lost answer is nothing; after three somebody must know that the page stands still.
+      if (missed === 3) tell("No connection: changes by others do not appear.");
+    }
+    timer = window.setTimeout(round, EVERY_MS);
+  }
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) round();
+  });
+  timer = window.setTimeout(round, EVERY_MS);
+
+  /* ---- the line of now says its time ---- */
+  function sayNow() {
+    place.querySelectorAll(".ec-now-indicator").forEach((line) => {
+      line.dataset.time = clock(nowThere());
+    });
+  }
+  sayNow();
+  window.setInterval(sayNow, 15000);
+
+  /* ---- keyboard: up and down walk through a column's visits; Enter opens ---- */
+  place.addEventListener("keydown", (event) => {
+    const here = event.target.closest?.(".ec-event[data-visit]");
+    if (!here || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
+    const column = [...place.querySelectorAll(".ec-event[data-visit]")]
+      .filter((one) => one.style.gridColumn === here.style.gridColumn)
+      .sort((one, other) => one.offsetTop - other.offsetTop);
+    const next = column[column.indexOf(here) + (event.key === "ArrowDown" ? 1 : -1)];
+    next?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  });
+
+  /* ---- as this person likes it ---- */
+  async function keep(sent) {
+    try {
+      await post(config.settings, sent);
+    } catch {
+      say("How the page looks could not be kept. It holds until you leave.");
+    }
+  }
+  const LOOKS = { zoom: "zoom", slot_min: "slot", colours: "colours" };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-set]");
+    if (!button) return;
+    const name = button.dataset.set;
+    config[LOOKS[name]] = name === "colours" ? button.value : Number(button.value);
+    document.querySelectorAll(`[data-set="${name}"]`).forEach((one) => one.setAttribute("aria-pressed", String(one === button)));
+    rowLooks();
+    legend();
+    if (name !== "colours") for (const [option, value] of Object.entries(slotLooks())) ec.setOption(option, value);
+    ec.setOption("events", events());
+    keep({ [name]: button.value });
+  });
+  function legend() {
+    document.querySelectorAll("[data-colours]:not(#calendar)").forEach((part) => {
+      part.hidden = part.dataset.colours !== config.colours;
+    });
+  }
+  legend();
+  const order = document.getElementById("cal-order");
+  function drawOrder() {
+    if (!order) return;
+    order.replaceChildren(
+      ...feed.resources.map((row, at) => {
+        const line = document.createElement("li");
+        line.className = "row-x";
+        const name = document.createElement("span");
+        name.className = "grow";
+        name.textContent = row.title;
+        line.append(name);
+        for (const [step, label, icon] of [[-1, "before", "up"], [1, "after", "down"]]) {
+          const button = document.createElement("button");
+          button.type = "button";
+          button.className = "btn btn-bare btn-icon btn-sm";
+          button.innerHTML = icons.get(icon);
+          button.setAttribute("aria-label", `${row.title}: one place ${label}`);
+          button.disabled = feed.resources[at + step]?.group !== row.group;
+          button.addEventListener("click", (event) => {
+            event.stopPropagation();
+            swap(at, step);
+          });
+          line.append(button);
+        }
+        return line;
+      }),
+    );
+  }
+  function swap(at, step) {
+    const rows = [...feed.resources];
+    [rows[at], rows[at + step]] = [rows[at + step], rows[at]];
+    feed.resources = rows;
+    drawOrder();
+    order.children[at + step].querySelectorAll("button:not(:disabled)")[0]?.focus();
+    ec.setOption("resources", columns());
+    // Who is not here today keeps a place for the days on which they are.
+    const away = config.order.filter((id) => !resources.has(id));
+    config.order = [...rows.map((row) => row.id), ...away].slice(0, 200);
+    keep({ order: config.order.join() });
+  }
+  drawOrder();
+  const asked = new URLSearchParams(window.location.search);
+  const turned = {};
+  if (asked.has("view") && config.view !== config.savedView) turned.view = config.view;
+  if (asked.has("columns") && config.columns !== config.savedColumns) turned.columns = config.columns;
+  if (Object.keys(turned).length) keep(turned);
+})();
