@@ -164,7 +164,7 @@ def _courses() -> list[tuple[str, str, str]]:
 
 
 #: What the front desk's calendar asks for a day: the one address these figures are about.
-DAY_PAGE = "/calendar/?day={day}"
+DAY_PAGE = "/calendar/feed/?view=day&day={day}"
 PER_DAY, SMALL, LARGE = 200, 1_000, 1_000_000
 REPEATS = 15
 
