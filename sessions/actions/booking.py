@@ -417,6 +417,19 @@ def neighbours(current: Appointment) -> dict[int, Appointment]:
     return {row.planned_session.number: row for row in rows if row.planned_session}
 
 
+def _slot_of(row: Appointment) -> Slot:
+    return Slot(
+        row.planned_session_id or 0,
+        0,
+        row.starts_at,
+        row.ends_at,
+        row.practitioner_id,
+        row.room_id,
+        row.device_id,
+        0,
+    )
+
+
 @transaction.atomic
 def change_status(
     *,
@@ -428,6 +441,12 @@ def change_status(
     reason: str = "",
 ) -> Appointment:
     """Take a visit to its next state, or back. A cancellation needs a reason; its messages follow at once."""
+    if appointment.status in Appointment.FREED and to not in Appointment.FREED:
+        # It takes its time again: whoever books that time just now waits in the same queue.
+        lock_resources(
+            patients=[appointment.patient_id], practitioners=[appointment.practitioner_id], rooms=[appointment.room_id],
+            devices=[appointment.device_id],
+        )  # fmt: skip
     current = _current(appointment, version)
     old = current.status
     if to == old:
@@ -456,6 +475,8 @@ def change_status(
     back = to in {Appointment.Status.CONFIRMED, Appointment.Status.CANCELLED}
     if back and old == Appointment.Status.ARRIVED and current.records.exists():
         raise BookingError("A treatment is recorded for this visit: it can't be taken back.")
+    if old in Appointment.FREED:
+        _free([_slot_of(current)], current.patient_id, leave_out=current.pk)
     current.status, current.reason = to, reason.strip()[:300]
     current.version += 1
     try:

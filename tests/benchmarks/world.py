@@ -19,8 +19,9 @@ from sessions.models import Device, Practitioner, Room, WorkingHours
 from sessions.scheduling import Slot
 from tests.clinic import MADRID, SESSION, Clinic
 
-TODAY = date(2027, 1, 4)
-NOW = datetime(2027, 1, 4, 7, tzinfo=MADRID)
+# A web server has the real clock: a Monday some weeks from now, whenever this runs.
+TODAY = date.today() + timedelta(days=42 - date.today().weekday())
+NOW = datetime.combine(TODAY, time(7), tzinfo=MADRID)
 SESSIONS, EVERY, MINUTES = 6, 14, 30
 #: Starts that leave set-up and clean-up between two visits in one room.
 STEP = timedelta(minutes=45)

@@ -3,7 +3,9 @@
 import dataclasses
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -70,6 +72,68 @@ def test_a_double_click_books_once(clinic: Clinic) -> None:
         )
     assert Appointment.objects.count() == 4
     assert Message.objects.filter(kind="confirmation").count() == 1
+
+
+def test_a_key_that_has_booked_books_nothing_else(clinic: Clinic) -> None:
+    """A page gone back to: another option chosen on it, another plan, or what was booked is cancelled since."""
+    plan, key = clinic.signed_plan(), uuid.uuid4()
+    first, other = best(clinic, plan, count=2)
+    again = partial(actions.book_course, location=clinic.location, key=key, by=clinic.marta, now=now(clinic))
+    made = again(plan=plan, slots=first.slots)
+    with pytest.raises(actions.BookingError, match="booked already, at other times"):
+        again(plan=plan, slots=other.slots)
+    stranger = clinic.signed_plan(clinic.patient("Ana", "Otra"))
+    with pytest.raises(actions.BookingError, match="another plan"):
+        again(plan=stranger, slots=best(clinic, stranger))
+    # A visit moved since is still what the first click booked.
+    visit = made.appointments.order_by("starts_at")[3]
+    actions.move(appointment=visit, slot=moved_slot(visit, 1), by=clinic.marta, now=now(clinic))
+    assert again(plan=plan, slots=first.slots) == made
+    for visit in made.appointments.all():
+        actions.change_status(
+            appointment=visit, to="cancelled", by=clinic.marta, now=now(clinic), reason="On a journey"
+        )
+    with pytest.raises(actions.BookingError, match="cancelled since"):
+        again(plan=plan, slots=first.slots)
+    assert CourseBooking.objects.get() == made
+
+
+def test_a_page_opened_twice_books_the_course_once(clinic: Clinic) -> None:
+    plan = clinic.signed_plan()
+    first, other = best(clinic, plan, count=2)
+    for slots, refused in ((first.slots, False), (other.slots, True), (first.slots, True)):
+        with pytest.raises(actions.TimeTaken, match="booked a moment ago") if refused else nullcontext():
+            actions.book_course(
+                plan=plan, location=clinic.location, slots=slots, key=uuid.uuid4(), by=clinic.marta, now=now(clinic)
+            )  # fmt: skip
+    assert Appointment.objects.count() == 4
+
+
+def test_a_course_is_booked_in_a_fixed_number_of_queries(
+    clinic: Clinic, django_assert_num_queries: Any
+) -> None:
+    """Whatever else stands in the diary: nothing of it is read but what could be in the way."""
+    for n in range(3):
+        plan = clinic.signed_plan(clinic.patient(f"Ana{n}", "Otra"), sessions=3 + n)
+        slots = best(clinic, plan)
+        with django_assert_num_queries(13):
+            actions.book_course(
+                plan=plan, location=clinic.location, slots=slots, key=uuid.uuid4(), by=clinic.marta, now=now(clinic)
+            )  # fmt: skip
+
+
+def test_a_missed_visit_taken_back_does_not_stand_over_another(clinic: Clinic) -> None:
+    visit = clinic.appointment(status="no-show", kind="consultation")
+    taken = clinic.appointment(kind="consultation", patient=clinic.patient("Ana", "Otra"))
+    with pytest.raises(actions.TimeTaken, match=r"Dr\. Nadia Amari was taken a moment ago"):
+        actions.change_status(appointment=visit, to="booked", by=clinic.marta, now=now(clinic))
+    actions.change_status(
+        appointment=taken, to="cancelled", by=clinic.marta, now=now(clinic), reason="On a journey"
+    )
+    assert (
+        actions.change_status(appointment=visit, to="booked", by=clinic.marta, now=now(clinic)).status
+        == "booked"
+    )
 
 
 def test_a_taken_room_hour_books_nothing_at_all(clinic: Clinic) -> None:
@@ -348,6 +412,45 @@ def test_fifty_times_two_people_book_the_same_course_and_exactly_one_wins(racing
         assert fresh
         booked = {(a.practitioner_id, a.starts_at) for a in Appointment.objects.all()}
         assert not {(s.practitioner, s.start) for option in fresh for s in option.slots} & booked
+        Message.objects.all().delete()
+        Appointment.objects.all().delete()
+        CourseBooking.objects.all().delete()
+
+
+def test_one_key_for_two_plans_at_the_same_moment_books_one_of_them(racing: Clinic) -> None:
+    """Their locks do not meet: the key's own constraint decides, and the other is told so."""
+    clinic = racing
+    for _round in range(10):
+        key = uuid.uuid4()
+        plans = [clinic.signed_plan(clinic.patient(f"Ana{n}", "Prueba")) for n in range(2)]
+        slots = [best(clinic, plan) for plan in plans]
+        rooms = (clinic.room.pk, clinic.other_room.pk)
+        people = (clinic.practitioner.pk, clinic.nurse.pk)
+        slots = [
+            [
+                dataclasses.replace(slot, practitioner=people[n], room=rooms[n], visit=slot.visit)
+                for slot in slots[n]
+            ]
+            for n in range(2)
+        ]
+
+        def act(n: int, plans: Any = plans, slots: Any = slots, key: Any = key) -> CourseBooking:
+            return actions.book_course(
+                plan=plans[n],
+                location=clinic.location,
+                slots=slots[n],
+                key=key,
+                by=clinic.marta,
+                now=now(clinic),
+            )
+
+        results = together(lambda: act(0), lambda: act(1))
+        assert sorted(type(row).__name__ in {"BookingError", "TimeTaken"} for row in results) == [
+            False,
+            True,
+        ], results
+        refused = next(row for row in results if isinstance(row, Exception))
+        assert "another plan" in str(refused)
         Message.objects.all().delete()
         Appointment.objects.all().delete()
         CourseBooking.objects.all().delete()

@@ -191,7 +191,7 @@ def test_a_visit_drawn_longer_takes_its_room_longer_and_is_told(clinic: Clinic, 
     assert event.new == {"ends_at": clinic.at(11, 15).isoformat()}
     message = Message.objects.get(kind="moved", state="due")
     assert "now takes until 11:15" in message.body
-    assert "DTEND:20261201T101500Z" in message.calendar
+    assert "DTEND;TZID=Europe/Madrid:20261201T111500" in message.calendar
     assert desk.post(answer.json()["undo"]).status_code == 302
     visit.refresh_from_db()
     assert visit.ends_at == clinic.at(10, 30)
