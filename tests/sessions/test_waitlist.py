@@ -31,6 +31,7 @@ from sessions.queries.booking import not_confirmed
 from sessions.reminders.schedule import GRACE
 from sessions.setup.actions import hours
 from sessions.waitlist import act, link, work
+from sessions.waitlist.checks import settings_of_the_waitlist
 from sessions.waitlist.queries import waiting_count
 from tests.clinic import MADRID, Clinic
 
@@ -426,15 +427,15 @@ def test_entries_leave_the_list_when_their_days_are_over_or_the_desk_booked(clin
     session = waits(
         clinic, clinic.lea, kind="session", planned=plan.planned_sessions.get(), earlier=False, minutes=30
     )
-    work.run(clinic.at(23, 59))
+    work.close_entries(clinic.at(23, 59))
     past.refresh_from_db()
     assert past.state == "waiting", "its last day is not over yet"
-    work.run(clinic.at(0, 1, day=TUESDAY))
+    work.close_entries(clinic.at(0, 1, day=TUESDAY))
     past.refresh_from_db()
     assert (past.state, past.closed_reason) == ("expired", "Its last day has passed.")
     clinic.appointment(planned_session=plan.planned_sessions.get(), starts_at=clinic.at(10, day=TUESDAY))
     Appointment.objects.update(booked_at=clinic.at(9))
-    work.run(clinic.at(0, 2, day=TUESDAY))
+    work.close_entries(clinic.at(0, 2, day=TUESDAY))
     session.refresh_from_db()
     assert (session.state, session.closed_reason) == ("booked", "Booked otherwise.")
 
@@ -884,3 +885,18 @@ def test_what_became_impossible_meanwhile_is_told_and_the_time_let_go(clinic: Cl
     assert (offered.state, offered.hold) == ("gone", None)
     assert WaitlistEntry.objects.get().state == "waiting"
     assert PlannedSession.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("QUIET_HOURS", "21-8", "sessions.E001"),
+        ("QUIET_HOURS", "", ""),
+        ("WAITLIST_HOLD_MINUTES", 0, "sessions.E002"),
+    ],
+)
+def test_settings_that_can_not_be_meant_are_told_at_the_start(
+    settings: Any, name: str, value: Any, found: str
+) -> None:
+    setattr(settings, name, value)
+    assert [message.id for message in settings_of_the_waitlist()] == ([found] if found else [])
