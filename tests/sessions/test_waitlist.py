@@ -293,6 +293,32 @@ def test_the_window_also_minds_the_session_after(clinic: Clinic) -> None:
     assert work.run(soon(clinic)) == 0
 
 
+def test_what_could_not_be_booked_is_never_offered_and_the_next_one_is_asked(clinic: Clinic) -> None:
+    """Lea's other course treats the same face the day after: only the act itself knows that it would be refused."""
+    other = clinic.signed_plan(sessions=1)
+    clinic.appointment(
+        planned_session=other.planned_sessions.get(), kind="session",
+        starts_at=clinic.at(12, day=TUESDAY + timedelta(days=1)),
+    )  # fmt: skip
+    plan = clinic.signed_plan(sessions=1)
+    lea = waits(
+        clinic,
+        clinic.lea,
+        kind="session",
+        planned=plan.planned_sessions.get(),
+        minutes=30,
+        earlier=False,
+        priority=1,
+    )
+    after = waits(clinic)
+    freed_tuesday(clinic)
+    assert work.run(soon(clinic)) == 1
+    assert the_offer().entry == after
+    lea.refresh_from_db()
+    assert lea.state == "waiting"
+    assert not Message.objects.filter(patient=clinic.lea, kind__in=["confirmation", "moved"]).exists()
+
+
 def test_a_chain_of_moves_ends_because_each_takes_one_off_the_list(clinic: Clinic) -> None:
     """Three patients with later and later visits: each moves up, the last old time finds nobody."""
     for number in range(3):
