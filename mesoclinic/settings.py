@@ -239,6 +239,11 @@ CELERY_BEAT_SCHEDULE = {
     "deliver-due-messages": {"task": "sessions.tasks.deliver_due_messages", "schedule": 15.0},
     # A beat that no worker took in time is stale: the next one does the same.
     "run-waitlist": {"task": "sessions.tasks.run_waitlist", "schedule": 10.0, "options": {"expires": 10}},
+    "close-waitlist": {
+        "task": "sessions.tasks.close_waitlist",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "watch-plans": {"task": "protocols.tasks.watch_plans", "schedule": 5.0, "options": {"expires": 5}},
 }
 

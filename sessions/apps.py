@@ -9,6 +9,8 @@ class TreatmentSessionsConfig(AppConfig):
 
     def ready(self) -> None:
         """Hang the day, the bookings and what was given into the shell, the chart and the engine's cases."""
+        from django.core.checks import register
+
         from mesoclinic.ui import registry as shell
         from patients.registry import chart_buttons, chart_panels, timeline_sources
         from protocols.registry import (
@@ -26,7 +28,9 @@ class TreatmentSessionsConfig(AppConfig):
         from sessions.setup.views.first_steps import ready_or_first_steps
         from sessions.views import calendar
         from sessions.waitlist import act as waitlist
+        from sessions.waitlist.checks import settings_of_the_waitlist
 
+        register(settings_of_the_waitlist)
         shell.set_places(places)
         shell.start_pages |= {
             role: ready_or_first_steps(view)

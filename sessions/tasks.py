@@ -17,3 +17,9 @@ def deliver_due_messages() -> int:
 def run_waitlist() -> int:
     """End offers whose time is up, and offer freed times to those who wait."""
     return work.run(timezone.now())
+
+
+@shared_task(name="sessions.tasks.close_waitlist")
+def close_waitlist() -> int:
+    """Take entries off the waiting list that have nothing left to wait for."""
+    return work.close_entries(timezone.now())

@@ -12,11 +12,12 @@ from patients.models import Medication, Patient
 from protocols import actions as protocols
 from protocols.models import Assessment, TreatmentPlan
 from sessions.actions import booking, treatment
-from sessions.models import Appointment, Location, Message
+from sessions.models import Appointment, Location, Message, WaitlistEntry
 from sessions.queries.booking import diary, options_for
 from sessions.queries.treatment import questions_for, usable_lots
-from sessions.scheduling import Preferences, find_all_slots
+from sessions.scheduling import Preferences, find_all_slots, read_wish
 from sessions.scheduling.diary import Visit
+from sessions.waitlist import act
 
 #: (indication, area, scale, items, details)
 WOMEN: tuple[tuple[str, str, str, dict[str, int], dict[str, Any]], ...] = (
@@ -251,6 +252,24 @@ def _closed_plans(maker: Maker) -> None:
         TreatmentPlan.objects.filter(pk=plan.pk).update(status="superseded")
 
 
+def _waiting(maker: Maker) -> None:
+    """Some wait for a time; two times of next week became free just now."""
+    wishes = (
+        (104, WaitlistEntry.Priority.URGENT, "mornings", 12),
+        (105, WaitlistEntry.Priority.NORMAL, "", 3),
+        (106, WaitlistEntry.Priority.SOON, "tue thu after 15", 25),
+        (107, WaitlistEntry.Priority.NORMAL, "not fridays", 8),
+    )
+    for index, priority, text, days in wishes:
+        wish = read_wish(text, maker.today)
+        act.put_on(
+            patient=maker.people[index], kind=Appointment.Kind.CONSULTATION, planned=None, minutes=30,
+            locations=[maker.clinic.locations["madrid"]], by=maker.clinic.users["marta"],
+            now=maker.now - timedelta(days=days), priority=priority, wish=text, weekdays=sorted(wish.weekdays),
+            time_from=wish.time_from, time_until=wish.time_until, notice_hours=4,
+        )  # fmt: skip
+
+
 def build(*, clinic: Clinic, people: list[Patient], now: datetime) -> int:
     """Fill the clinic; the number of appointments."""
     maker = Maker(clinic, people, now, random.Random(20261124))
@@ -275,6 +294,7 @@ def build(*, clinic: Clinic, people: list[Patient], now: datetime) -> int:
     for index in range(10, 18):
         maker.signed(index, today - timedelta(days=1 + index % 4))
     maker.live_through()
+    _waiting(maker)
     # What was due in the past has long left the clinic.
     for message in Message.objects.filter(state="due", send_at__lt=now):
         message.state, message.sent_at, message.attempts = Message.State.SENT, message.send_at, 1

@@ -142,6 +142,11 @@ def waiting_of(entry: WaitlistEntry, course: Course | None, asked: Sequence[Span
     )  # fmt: skip
 
 
+def booked_since(entry: WaitlistEntry, course: Course | None) -> bool:
+    """Whether the session got its visit after it came on the list: it waits no more (sessions.waitlist.work)."""
+    return course is not None and course.visit is not None and course.visit.booked_at > entry.created_at
+
+
 def _day(moment: datetime, location: Location) -> date:
     return moment.astimezone(location.zone).date()
 
@@ -218,7 +223,7 @@ def matching(
     ranked, slots = [], {}
     for entry in entries:
         course = courses.get(entry.pk)
-        if course is not None and course.closed:
+        if (course is not None and course.closed) or booked_since(entry, course):
             continue
         moved = course.visit.pk if course and course.visit else None
         planned = entry.planned_session

@@ -20,7 +20,7 @@ from sessions.scheduling import Span
 from sessions.scheduling.diary import CLEANUP, SETUP
 from sessions.waitlist import link, messages
 from sessions.waitlist.act import book, close_offer, standing_visit
-from sessions.waitlist.queries import courses_of, matching, window_of
+from sessions.waitlist.queries import booked_since, courses_of, matching, window_of
 from sessions.waitlist.quiet import QuietHours, read_quiet
 from sessions.waitlist.rank import Candidate, candidates
 
@@ -51,7 +51,7 @@ def answer_by(now: datetime, location: Location) -> datetime:
 
 def run(now: datetime) -> int:
     """One run of the beat: how many offers were ended and how many were made."""
-    return expire_offers(now) + offer_freed(now) + close_entries(now)
+    return expire_offers(now) + offer_freed(now)
 
 
 # ---- offers ------------------------------------------------------------------------------------------------
@@ -213,7 +213,7 @@ def close_entries(now: datetime) -> int:
         state, reason = "", ""
         if course is not None and course.closed:
             state, reason = WaitlistEntry.State.EXPIRED, "The session is over, or its plan is."
-        elif course is not None and course.visit and course.visit.booked_at > entry.created_at:
+        elif booked_since(entry, course):
             state, reason = WaitlistEntry.State.BOOKED, "Booked otherwise."
         elif last is not None and last < today:
             state, reason = WaitlistEntry.State.EXPIRED, "Its last day has passed."

@@ -29,8 +29,9 @@ from sessions.models import (
 )
 from sessions.queries.booking import not_confirmed
 from sessions.reminders.schedule import GRACE
-from sessions.setup.actions import hours
+from sessions.setup.actions import away
 from sessions.waitlist import act, link, work
+from sessions.waitlist.checks import settings_of_the_waitlist
 from sessions.waitlist.queries import waiting_count
 from tests.clinic import MADRID, Clinic
 
@@ -292,6 +293,32 @@ def test_the_window_also_minds_the_session_after(clinic: Clinic) -> None:
     assert work.run(soon(clinic)) == 0
 
 
+def test_what_could_not_be_booked_is_never_offered_and_the_next_one_is_asked(clinic: Clinic) -> None:
+    """Lea's other course treats the same face the day after: only the act itself knows that it would be refused."""
+    other = clinic.signed_plan(sessions=1)
+    clinic.appointment(
+        planned_session=other.planned_sessions.get(), kind="session",
+        starts_at=clinic.at(12, day=TUESDAY + timedelta(days=1)),
+    )  # fmt: skip
+    plan = clinic.signed_plan(sessions=1)
+    lea = waits(
+        clinic,
+        clinic.lea,
+        kind="session",
+        planned=plan.planned_sessions.get(),
+        minutes=30,
+        earlier=False,
+        priority=1,
+    )
+    after = waits(clinic)
+    freed_tuesday(clinic)
+    assert work.run(soon(clinic)) == 1
+    assert the_offer().entry == after
+    lea.refresh_from_db()
+    assert lea.state == "waiting"
+    assert not Message.objects.filter(patient=clinic.lea, kind__in=["confirmation", "moved"]).exists()
+
+
 def test_a_chain_of_moves_ends_because_each_takes_one_off_the_list(clinic: Clinic) -> None:
     """Three patients with later and later visits: each moves up, the last old time finds nobody."""
     for number in range(3):
@@ -350,13 +377,13 @@ def test_nothing_is_offered_while_nobody_works(clinic: Clinic, absence: str) -> 
 
 def test_an_absence_taken_back_frees_its_days(clinic: Clinic) -> None:
     Absence.objects.filter().delete()
-    absence = hours.add_absence(
+    absence = away.add_absence(
         practitioner=clinic.practitioner, starts_at=clinic.at(0, day=TUESDAY),
         ends_at=clinic.at(0, day=TUESDAY + timedelta(days=2)), reason="Ill", by=clinic.ortiz, now=now(clinic),
     )  # fmt: skip
     waits(clinic)
-    hours.change_absence(
-        absence=absence, starts_at=clinic.at(0, day=TUESDAY), ends_at=clinic.at(0, day=TUESDAY + timedelta(days=1)),
+    away.change_time(
+        row=absence, starts_at=clinic.at(0, day=TUESDAY), ends_at=clinic.at(0, day=TUESDAY + timedelta(days=1)),
         reason="Ill", by=clinic.ortiz, now=now(clinic),
     )  # fmt: skip
     row = FreedTime.objects.get()
@@ -366,7 +393,7 @@ def test_an_absence_taken_back_frees_its_days(clinic: Clinic) -> None:
         clinic.at(20, day=day),
         "present",
     )
-    hours.remove_absence(absence=absence, by=clinic.ortiz, now=now(clinic))
+    away.remove(row=absence, by=clinic.ortiz, now=now(clinic))
     assert FreedTime.objects.count() == 2
     assert work.run(soon(clinic)) == 1
     closure = Closure.objects.create(
@@ -375,7 +402,7 @@ def test_an_absence_taken_back_frees_its_days(clinic: Clinic) -> None:
         ends_at=clinic.at(23, day=day),
         reason="Works",
     )
-    hours.remove_closure(closure=closure, by=clinic.ortiz, now=now(clinic))
+    away.remove(row=closure, by=clinic.ortiz, now=now(clinic))
     assert FreedTime.objects.filter(cause="opened").count() == 2, "of both who work there"
 
 
@@ -426,15 +453,15 @@ def test_entries_leave_the_list_when_their_days_are_over_or_the_desk_booked(clin
     session = waits(
         clinic, clinic.lea, kind="session", planned=plan.planned_sessions.get(), earlier=False, minutes=30
     )
-    work.run(clinic.at(23, 59))
+    work.close_entries(clinic.at(23, 59))
     past.refresh_from_db()
     assert past.state == "waiting", "its last day is not over yet"
-    work.run(clinic.at(0, 1, day=TUESDAY))
+    work.close_entries(clinic.at(0, 1, day=TUESDAY))
     past.refresh_from_db()
     assert (past.state, past.closed_reason) == ("expired", "Its last day has passed.")
     clinic.appointment(planned_session=plan.planned_sessions.get(), starts_at=clinic.at(10, day=TUESDAY))
     Appointment.objects.update(booked_at=clinic.at(9))
-    work.run(clinic.at(0, 2, day=TUESDAY))
+    work.close_entries(clinic.at(0, 2, day=TUESDAY))
     session.refresh_from_db()
     assert (session.state, session.closed_reason) == ("booked", "Booked otherwise.")
 
@@ -884,3 +911,18 @@ def test_what_became_impossible_meanwhile_is_told_and_the_time_let_go(clinic: Cl
     assert (offered.state, offered.hold) == ("gone", None)
     assert WaitlistEntry.objects.get().state == "waiting"
     assert PlannedSession.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("QUIET_HOURS", "21-8", "sessions.E001"),
+        ("QUIET_HOURS", "", ""),
+        ("WAITLIST_HOLD_MINUTES", 0, "sessions.E002"),
+    ],
+)
+def test_settings_that_can_not_be_meant_are_told_at_the_start(
+    settings: Any, name: str, value: Any, found: str
+) -> None:
+    setattr(settings, name, value)
+    assert [message.id for message in settings_of_the_waitlist()] == ([found] if found else [])
