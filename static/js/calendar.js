@@ -201,11 +201,11 @@
     }
     if (monthly) {
       for (const row of feed.closures) {
-        found.push({ id: `closed:${row.s}`, allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, editable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}` } });
+        found.push({ id: `closed:${row.s}`, allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, startEditable: false, durationEditable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}` } });
       }
       for (const row of feed.numbers) {
         const states = Object.entries(row.states).map(([state, count]) => `<span class="n-x" title="${safe(config.legend.status[state][1])}">${icons.get(state)}<span class="visually-hidden">${safe(config.legend.status[state][1])}</span> ${count}</span>`);
-        found.push({ id: `n:${row.day}`, allDay: true, start: row.day, end: row.day, editable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}` } });
+        found.push({ id: `n:${row.day}`, allDay: true, start: row.day, end: row.day, startEditable: false, durationEditable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}` } });
       }
     }
     return found;
@@ -243,6 +243,10 @@
       part.removeAttribute("role");
       part.removeAttribute("aria-colindex");
       part.removeAttribute("aria-colspan");
+    });
+    place.querySelectorAll(".closed[role]").forEach((element) => {
+      element.removeAttribute("role");
+      element.removeAttribute("tabindex");
     });
     // Only what is another than before is written: each writing makes the browser look at its styles again.
     const visits = new Map(feed.visits.map((visit) => [String(visit.id), visit]));
@@ -453,7 +457,6 @@
   function grab({ event }) {
     hands += 1;
     ghost = null;
-    say("");
     document.querySelector('#quick [data-remove="quick"]')?.click();
     place.dataset.dragging = event.id;
   }
@@ -528,6 +531,8 @@
     }
   }
   async function drop(info, longer) {
+    // Not when it is taken up: the page must not move under the hand.
+    say("");
     const what = meant(info, longer);
     const found = what ? verdict(what.visit, what.to) : { why: "It can't lie there." };
     if (found.why) {
