@@ -454,7 +454,9 @@
   /* ---- drag and draw ---- */
   let ghost = null; // {visit, to, found, key}
   let asking = 0;
-  function grab({ event }) {
+  let held = "staff"; // the column by which a visit was taken: dragged in its room's column it keeps the room
+  function grab({ event, jsEvent }) {
+    held = jsEvent?.target?.closest?.(".ev")?.dataset.col ?? "staff";
     hands += 1;
     ghost = null;
     document.querySelector('#quick [data-remove="quick"]')?.click();
@@ -469,7 +471,7 @@
   }
   const keyed = (ids, group) => ids.filter((id) => id[0] === group).map((id) => Number(id.slice(1)));
   /* What a position means: which practitioner, and room or device if its column was chosen. */
-  function meant({ event, oldEvent, newResource }, longer) {
+  function meant({ event, oldEvent }, longer) {
     const visit = event.extendedProps.visit;
     const to = { from: ofDate(event.start), until: ofDate(event.end), p: visit.p, longer, here: !MOVABLE.has(visit.st) };
     if (longer || !daily) return { visit, to };
@@ -479,7 +481,8 @@
       if (found.length > 1 || found.length < keyed(oldEvent.resourceIds, group).length) return null;
       if (found.length && found[0] !== own) to[name] = found[0];
     }
-    if (newResource && newResource.id === `r${visit.r}`) to.room = visit.r;
+    if (held === "rooms") to.room ??= visit.r;
+    if (held === "devices" && visit.d) to.device ??= visit.d;
     return { visit, to };
   }
   function hover(info, longer) {
@@ -600,6 +603,8 @@
     if (answer.type === "opaqueredirect") return window.location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = await answer.json();
+    // Another place was chosen in another window: this page's title and filters are not its own any more.
+    if (fresh.place !== feed.place) return window.location.reload();
     if (hands) return undefined;
     const before = feed;
     fetched = Date.now();
