@@ -290,6 +290,7 @@ def feed(
     staff = _staff(location, first, days, [Span(row.starts_at, row.ends_at) for row in closures], standing)
     return {
         "tag": tag,
+        "place": location.pk,
         "first": first.isoformat(),
         "days": days,
         "now": clock(now),

@@ -113,27 +113,36 @@
   );
   const safe = (text) =>
     String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-  /* The same words are the same object: the component then leaves the element as it is. */
+  /* The same words are the same object: the component then leaves the element as it is. A visit's words are made once. */
   const drawn = new Map();
+  let made = new WeakMap();
   function content(html) {
     if (!drawn.has(html)) drawn.set(html, { html });
     return drawn.get(html);
+  }
+  function contentOf(visit) {
+    if (!made.has(visit)) made.set(visit, content(card(visit)));
+    return made.get(visit);
   }
   const word = (visit) => config.legend.status[visit.st][1];
   function card(visit) {
     const height = ((minutes(visit.e) - minutes(visit.s)) / 5) * config.zoom;
     const times = `${visit.s.slice(11)} to ${visit.e.slice(11)}`;
     const room = resources.get(`r${visit.r}`)?.title ?? "";
-    const rest = `, ${visit.what}, ${visit.who_treats}, ${room}`;
-    const top = `<span class="top">${icons.get(visit.st)}<span class="visually-hidden">${safe(word(visit))}, ${safe(times)}, </span><span class="nm">${safe(visit.name)}<span class="visually-hidden">${safe(rest)}</span></span>${visit.warn ? `<span class="warn-x" title="${safe(visit.warn)}">${icons.get("warn")}<span class="visually-hidden">${safe(visit.warn)}</span></span>` : ""}</span>`;
-    if (monthly) return `<span class="top">${icons.get(visit.st)}<span class="visually-hidden">${safe(word(visit))}, </span><span class="tm">${visit.s.slice(11)}</span> <span class="nm">${safe(visit.name)}</span></span>`;
+    const top = `<span class="top">${icons.get(visit.st)}<span class="nm">${safe(visit.name)}</span>${visit.warn ? `<span class="warn-x" title="${safe(visit.warn)}">${icons.get("warn")}</span>` : ""}</span>`;
+    if (monthly) return `<span class="top">${icons.get(visit.st)}<span class="tm">${visit.s.slice(11)}</span> <span class="nm">${safe(visit.name)}</span></span>`;
     // A visit of 45 minutes has room for three lines, of 30 for two, at the usual height of the rows.
-    const second = height >= 34 ? `<span class="dt" aria-hidden="true">${safe(times)}</span>` : "";
+    const second = height >= 34 ? `<span class="dt">${safe(times)}</span>` : "";
     const third =
       height >= 50
-        ? `<span class="dt" aria-hidden="true">${safe(visit.what)}<span class="at-staff">, ${safe(room)}</span><span class="at-place">, ${safe(visit.who_treats)}</span></span>`
+        ? `<span class="dt">${safe(visit.what)}<span class="at-staff">, ${safe(room)}</span><span class="at-place">, ${safe(visit.who_treats)}</span></span>`
         : "";
     return top + second + third;
+  }
+  /* What a card shows by colour, shape and place, in words: hidden elements in each card would cost a layer each. */
+  function spoken(visit) {
+    const room = resources.get(`r${visit.r}`)?.title ?? "";
+    return [visit.name, word(visit), `${visit.s.slice(11)} to ${visit.e.slice(11)}`, visit.what, visit.who_treats, room, visit.warn].filter(Boolean).join(", ");
   }
   function colour(visit) {
     return config.colours === "service" ? `sv-${visit.service}` : config.legend.status[visit.st][0];
@@ -192,22 +201,21 @@
     }
     if (monthly) {
       for (const row of feed.closures) {
-        found.push({ id: `closed:${row.s}`, allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, editable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}` } });
+        found.push({ id: `closed:${row.s}`, allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, startEditable: false, durationEditable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}` } });
       }
       for (const row of feed.numbers) {
         const states = Object.entries(row.states).map(([state, count]) => `<span class="n-x" title="${safe(config.legend.status[state][1])}">${icons.get(state)}<span class="visually-hidden">${safe(config.legend.status[state][1])}</span> ${count}</span>`);
-        found.push({ id: `n:${row.day}`, allDay: true, start: row.day, end: row.day, editable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}` } });
+        found.push({ id: `n:${row.day}`, allDay: true, start: row.day, end: row.day, startEditable: false, durationEditable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}` } });
       }
     }
     return found;
   }
   function eventContent({ event }) {
     const { visit, text, html } = event.extendedProps ?? {};
-    if (event.display === "pointer") return clock(ofDate(event.start));
     if (event.display === "preview" && visit) {
       return { html: `<span class="top"><span class="nm">${safe(visit.name)}</span></span><span class="dt">${clock(ofDate(event.start))} to ${clock(ofDate(event.end))}</span>` };
     }
-    if (visit) return content(card(visit));
+    if (visit) return contentOf(visit);
     return content(html ?? (text ? `<span class="bg-text">${safe(text)}</span>` : ""));
   }
 
@@ -222,9 +230,9 @@
   function marks() {
     const shown = columns();
     const border = shown.findIndex((row, at) => at > 0 && row.group !== "staff" && shown[at - 1].group === "staff");
-    place.querySelectorAll(".ec-col-head, .ec-body .ec-day").forEach((cell) => delete cell.dataset.first);
+    place.querySelectorAll("[data-first]").forEach((cell) => delete cell.dataset.first);
     if (daily && border > 0) {
-      [place.querySelectorAll(".ec-col-head")[border], place.querySelectorAll(".ec-body .ec-day")[border]].forEach((cell) => {
+      [place.querySelectorAll(".ec-col-head:not(.ec-col-group)")[border], place.querySelectorAll(".ec-body .ec-day")[border]].forEach((cell) => {
         if (cell) cell.dataset.first = "yes";
       });
     }
@@ -236,14 +244,71 @@
       part.removeAttribute("aria-colindex");
       part.removeAttribute("aria-colspan");
     });
-    const seen = new Set();
-    place.querySelectorAll(".ec-event[data-visit]").forEach((element) => {
-      const column = shown[Number.parseInt(element.style.gridColumn, 10) - 1];
-      element.dataset.col = daily ? (column?.group ?? "staff") : "staff";
-      const again = seen.has(element.dataset.visit);
-      seen.add(element.dataset.visit);
-      element.tabIndex = again ? -1 : 0;
+    place.querySelectorAll(".closed[role]").forEach((element) => {
+      element.removeAttribute("role");
+      element.removeAttribute("tabindex");
     });
+    // Only what is another than before is written: each writing makes the browser look at its styles again.
+    const visits = new Map(feed.visits.map((visit) => [String(visit.id), visit]));
+    const write = (element, name, value) => {
+      if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+    };
+    const seen = new Set();
+    cards = [];
+    place.querySelectorAll(".ec-event[data-visit]").forEach((element) => {
+      const at = Number.parseInt(element.style.gridColumn, 10) - 1;
+      (cards[at] ??= []).push(element);
+      write(element, "data-col", daily ? (shown[at]?.group ?? "staff") : "staff");
+      const visit = visits.get(element.dataset.visit);
+      if (visit) write(element, "aria-label", spoken(visit));
+      write(element, "tabindex", seen.has(element.dataset.visit) ? "-1" : "0");
+      seen.add(element.dataset.visit);
+    });
+    if (daily) spread(true);
+  }
+
+  /* Of many columns only those in and near the window are painted in full: each clipped text elsewhere costs every frame. */
+  const NEAR = 6;
+  let cards = [];
+  let wide = 0;
+  let near = null;
+  function spread(anew) {
+    const main = place.querySelector(".ec-main");
+    if (!main) return;
+    if (anew || !wide) wide = (main.scrollWidth - 52) / Math.max(columns().length, 1);
+    const from = Math.floor(main.scrollLeft / wide);
+    const to = Math.ceil((main.scrollLeft + main.clientWidth) / wide);
+    near = [from - NEAR, to + NEAR];
+    wash(anew ? Infinity : 1);
+  }
+  /* A column a frame, so that no frame has to wait for all of them. */
+  function wash(most) {
+    let left = most;
+    for (let at = 0; at < cards.length; at += 1) {
+      const far = at < near[0] || at > near[1];
+      const column = cards[at];
+      if (!column?.length || column[0].hasAttribute("data-far") === far) continue;
+      if (left === 0) {
+        again();
+        return;
+      }
+      left -= 1;
+      for (const card of column) card.toggleAttribute("data-far", far);
+    }
+  }
+  let scrolls = false;
+  function again() {
+    if (scrolls) return;
+    scrolls = true;
+    window.requestAnimationFrame(() => {
+      scrolls = false;
+      spread(false);
+    });
+  }
+  place.addEventListener("scroll", () => daily && again(), { capture: true, passive: true });
+  function showColumns() {
+    ec.setOption("datesAboveResources", columns().length > 1);
+    ec.setOption("resources", columns());
   }
   const calm = { start: "", center: "", end: "" };
   const SLOTS = { 5: "00:05:00", 10: "00:10:00", 15: "00:15:00", 30: "00:30:00" };
@@ -254,6 +319,7 @@
     };
   }
   function rowLooks() {
+    made = new WeakMap();
     place.style.setProperty("--cal-min", `${config.zoom / 5}px`);
     place.style.setProperty("--cal-hour", `${config.zoom * 12}px`);
     place.dataset.colours = config.colours;
@@ -297,13 +363,17 @@
     slotEventOverlap: false,
     columnWidth: daily ? "minmax(112px, 1fr)" : undefined,
     nowIndicator: true,
-    pointer: config.mayBook && !monthly,
     editable: config.mayBook,
     eventDragMinDistance: 5,
     dayMaxEvents: true,
+    // The cards write their times themselves; the component's own text of each would cost more than the card.
+    eventTimeFormat: () => "",
     dayHeaderFormat: (date) => new Intl.DateTimeFormat("en-GB", monthly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" }).format(date).replace(",", ""),
     eventOrder: (one, other) => one.start - other.start,
     resources: daily ? columns() : [],
+    // One day over all columns, instead of columns of one day each: the component then builds its cards in a tenth of
+    // the steps. Its row with the date is hidden, as the page's title says it.
+    datesAboveResources: daily && columns().length > 1,
     resourceLabelContent: ({ resource }) => ({ html: `<b>${safe(resource.title)}</b><span>${safe(resources.get(resource.id)?.text ?? "")}</span>` }),
     events: events(),
     eventContent,
@@ -384,10 +454,11 @@
   /* ---- drag and draw ---- */
   let ghost = null; // {visit, to, found, key}
   let asking = 0;
-  function grab({ event }) {
+  let held = "staff"; // the column by which a visit was taken: dragged in its room's column it keeps the room
+  function grab({ event, jsEvent }) {
+    held = jsEvent?.target?.closest?.(".ev")?.dataset.col ?? "staff";
     hands += 1;
     ghost = null;
-    say("");
     document.querySelector('#quick [data-remove="quick"]')?.click();
     place.dataset.dragging = event.id;
   }
@@ -400,7 +471,7 @@
   }
   const keyed = (ids, group) => ids.filter((id) => id[0] === group).map((id) => Number(id.slice(1)));
   /* What a position means: which practitioner, and room or device if its column was chosen. */
-  function meant({ event, oldEvent, newResource }, longer) {
+  function meant({ event, oldEvent }, longer) {
     const visit = event.extendedProps.visit;
     const to = { from: ofDate(event.start), until: ofDate(event.end), p: visit.p, longer, here: !MOVABLE.has(visit.st) };
     if (longer || !daily) return { visit, to };
@@ -410,7 +481,8 @@
       if (found.length > 1 || found.length < keyed(oldEvent.resourceIds, group).length) return null;
       if (found.length && found[0] !== own) to[name] = found[0];
     }
-    if (newResource && newResource.id === `r${visit.r}`) to.room = visit.r;
+    if (held === "rooms") to.room ??= visit.r;
+    if (held === "devices" && visit.d) to.device ??= visit.d;
     return { visit, to };
   }
   function hover(info, longer) {
@@ -462,6 +534,8 @@
     }
   }
   async function drop(info, longer) {
+    // Not when it is taken up: the page must not move under the hand.
+    say("");
     const what = meant(info, longer);
     const found = what ? verdict(what.visit, what.to) : { why: "It can't lie there." };
     if (found.why) {
@@ -529,6 +603,8 @@
     if (answer.type === "opaqueredirect") return window.location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = await answer.json();
+    // Another place was chosen in another window: this page's title and filters are not its own any more.
+    if (fresh.place !== feed.place) return window.location.reload();
     if (hands) return undefined;
     const before = feed;
     fetched = Date.now();
@@ -541,7 +617,7 @@
       ec.setOption("slotMinTime", feed.hours[0]);
       ec.setOption("slotMaxTime", feed.hours[1]);
     }
-    if (daily && JSON.stringify(before.resources) !== JSON.stringify(feed.resources)) ec.setOption("resources", columns());
+    if (daily && JSON.stringify(before.resources) !== JSON.stringify(feed.resources)) showColumns();
     ec.setOption("events", events());
     for (const [id, count] of [["cal-hidden", feed.hidden], ["cal-freed", feed.freed]]) {
       const chip = document.getElementById(id);
@@ -668,7 +744,7 @@
     feed.resources = rows;
     drawOrder();
     order.children[at + step].querySelectorAll("button:not(:disabled)")[0]?.focus();
-    ec.setOption("resources", columns());
+    showColumns();
     // Who is not here today keeps a place for the days on which they are.
     const away = config.order.filter((id) => !resources.has(id));
     config.order = [...rows.map((row) => row.id), ...away].slice(0, 200);
