@@ -1,6 +1,7 @@
 """The clinical codes with their words, for forms and pages. One file for the product and the engine."""
 
 import json
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -9,26 +10,40 @@ from django.conf import settings
 
 
 @cache
-def _data() -> dict[str, Any]:
+def shipped() -> dict[str, Any]:
+    """The lists as they are shipped."""
     path = settings.BASE_DIR / "protocols" / "knowledge" / "vocabulary.json"
     data: dict[str, Any] = json.loads(path.read_text())
     return data
 
 
-@cache
+#: Where the lists come from: the protocols app puts the clinic's published version here.
+sources: list[Callable[[], Mapping[str, Any]]] = [shipped]
+#: By kind, with the very lists it was made of: a newly published version is another object.
+_sorted: dict[str, tuple[object, list[tuple[str, str]], dict[str, str]]] = {}
+
+
+def _data() -> Mapping[str, Any]:
+    return sources[-1]()
+
+
+def _known(kind: str) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    rows = _data()[kind]
+    held = _sorted.get(kind)
+    if held is None or held[0] is not rows:
+        pairs = sorted(((row["code"], row["label"]) for row in rows), key=lambda pair: pair[1].casefold())
+        held = _sorted[kind] = rows, pairs, dict(pairs)
+    return held[1], held[2]
+
+
 def choices(kind: str) -> list[tuple[str, str]]:
     """(code, words) of a kind such as `allergens`, by words."""
-    return sorted(((row["code"], row["label"]) for row in _data()[kind]), key=lambda pair: pair[1].casefold())
-
-
-@cache
-def _labels(kind: str) -> dict[str, str]:
-    return dict(choices(kind))
+    return _known(kind)[0]
 
 
 def label(kind: str, code: str) -> str:
     """A code in words; an unknown code shows as itself."""
-    return _labels(kind).get(code, code.replace("-", " "))
+    return _known(kind)[1].get(code, code.replace("-", " "))
 
 
 _UNITS = {

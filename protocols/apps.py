@@ -23,6 +23,7 @@ class ProtocolsConfig(AppConfig):
     def ready(self) -> None:
         """Assessments and plans stand in the chart, drafts and alerts wait for the physician, facts are watched."""
         from mesoclinic.ui.registry import nav_counts
+        from patients import vocabulary
         from patients.registry import (
             banner_notes,
             chart_buttons,
@@ -35,6 +36,7 @@ class ProtocolsConfig(AppConfig):
         from protocols.registry import history_batches, history_sources
 
         catalogue.watch()
+        vocabulary.sources.append(lambda: catalogue.knowledge().vocabulary)
         post_migrate.connect(_offer_shipped, sender=self, dispatch_uid="catalogue-shipped")
         timeline_sources.append(chart.history)
         chart_buttons.append(chart.buttons)

@@ -1,26 +1,24 @@
 """Codes of the vocabulary in words, for people."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
+from protocols.catalogue import knowledge
 
 #: How the clinic's own reference is cited; "REFERENCE.md" is a file's name.
 REFERENCE = "Clinical reference, "
 
 
-@cache
-def _vocabulary() -> dict[str, Any]:
-    return dict(json.loads((settings.KNOWLEDGE_DIR / "vocabulary.json").read_text(encoding="utf-8")))
+@lru_cache(maxsize=128)
+def _labels(_sha256: str, kind: str) -> dict[str, str]:
+    return {row["code"]: row["label"] for row in knowledge().vocabulary[kind]}
 
 
-@cache
 def labels(kind: str) -> dict[str, str]:
-    """Code to label of one list of the vocabulary (`agents`, `areas`, `indications` ...)."""
-    return {row["code"]: row["label"] for row in _vocabulary()[kind]}
+    """Code to label of one list of the published vocabulary (`agents`, `areas`, `indications` ...)."""
+    return _labels(knowledge().sha256, kind)
 
 
 def label(kind: str, code: str) -> str:
@@ -40,8 +38,8 @@ def concerns_label(codes: Sequence[str]) -> str:
     return " + ".join(concern_label(code) for code in codes)
 
 
-@cache
-def _concern_code() -> re.Pattern[str]:
+@lru_cache(maxsize=8)
+def _concern_code(_sha256: str) -> re.Pattern[str]:
     indications, areas = "|".join(labels("indications")), "|".join(labels("areas"))
     return re.compile(rf"\b(?:{indications})/(?:{areas})\b")
 
@@ -53,7 +51,7 @@ def in_words(text: str) -> str:
         found = concern_label(match[0])
         return found if match.start() == 0 else found[:1].lower() + found[1:]
 
-    return _concern_code().sub(words, text)
+    return _concern_code(knowledge().sha256).sub(words, text)
 
 
 def source_words(source: str) -> str:

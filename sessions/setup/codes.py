@@ -1,7 +1,6 @@
 """The codes of the set-up in the clinic's words."""
 
 from decimal import Decimal
-from functools import cache
 
 from protocols.catalogue import knowledge
 from protocols.labels import labels
@@ -31,7 +30,6 @@ def words(codes: list[str], known: tuple[tuple[str, str], ...]) -> str:
     return ", ".join([order[code] for code in order if code in codes] + [c for c in codes if c not in order])
 
 
-@cache
 def agents() -> list[tuple[str, str]]:
     """Everything a product can be: agents of the catalogue and creams, by words."""
     rows = [*labels("agents").items(), *((code, labels("anaesthetics")[code]) for code in CREAMS)]
@@ -40,7 +38,7 @@ def agents() -> list[tuple[str, str]]:
 
 def agent_words(code: str) -> str:
     """An agent or cream in words."""
-    return dict(agents()).get(code, code)
+    return labels("agents").get(code) or labels("anaesthetics").get(code, code)
 
 
 def catalogue_mg_per_ml(agent: str) -> Decimal | None:

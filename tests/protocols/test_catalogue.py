@@ -17,8 +17,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from mesoclinic.audit.models import AuditEvent
+from patients import vocabulary
 from protocols import actions_catalogue as actions
-from protocols import catalogue, library, queries, sentences, trials
+from protocols import catalogue, labels, library, queries, sentences, trials
 from protocols.comparing import differences
 from protocols.engine import Formulary as House
 from protocols.engine import KnowledgeError, build, parse, propose
@@ -342,6 +343,17 @@ def test_a_cocktail_is_copied_with_its_vocabulary(clinic: Clinic, draft: Catalog
             actions.copy_cocktail(
                 version=made, by=clinic.amari, revision=2, source="CK-REJ-1", code=code, label="Again"
             )
+
+
+def test_people_read_the_words_of_the_published_version(clinic: Clinic, draft: CatalogueVersion) -> None:
+    """A name that the medical director gives is the name on every page, of the clinic's own records too."""
+    made = actions.copy_cocktail(
+        version=draft, by=clinic.amari, revision=1, source="CK-REJ-1", code="CK-REJ-9", label="Our own"
+    )
+    assert labels.label("cocktails", "CK-REJ-9") == "CK-REJ-9"
+    publish(made, clinic.amari)
+    assert labels.label("cocktails", "CK-REJ-9") == "Our own"
+    assert vocabulary.label("cocktails", "CK-REJ-9") == "Our own"
 
 
 # ---- trying ------------------------------------------------------------------------------------------------
