@@ -643,6 +643,12 @@ def test_the_desk_puts_a_patient_on_the_list_with_a_wish_in_words(
     clinic: Clinic, desk: Client, nine: Any
 ) -> None:
     plan = clinic.signed_plan()
+    assert (
+        f"/waiting-list/new/?patient={clinic.lea.pk}"
+        in desk.get(f"/patients/{clinic.lea.pk}/").content.decode()
+    )
+    course_page = desk.get(f"/plans/{plan.pk}/book/").content.decode()
+    assert f"planned={plan.planned_sessions.get(number=1).pk}" in course_page
     page = desk.get(f"/waiting-list/new/?patient={clinic.lea.pk}")
     assert "Session 1, pigment" in in_words(page)
     session = plan.planned_sessions.get(number=1)
