@@ -77,6 +77,9 @@ def prepare(clients: int) -> dict[str, object]:
     from django.contrib.sessions.backends.db import SessionStore
     from django.core.management import call_command
 
+    # The package ships no migrations of its own: its tables refer to those of auth, which must be there first.
+    for app in ("contenttypes", "auth", "sessions"):
+        call_command("migrate", app, verbosity=0)
     call_command("migrate", run_syncdb=True, verbosity=0)
     service = Service.objects.create(name="Session", duration=timedelta(minutes=30), price=0)
     person = User.objects.create(
