@@ -131,7 +131,7 @@ def test_the_list_costs_the_same_for_many_patients(
 ) -> None:
     for number in range(30):
         clinic.patient(f"Given{number}", "Same")
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(17):
         page = desk.get("/patients/").content.decode()
     assert "1 to 25 of 31" in page
     assert "Nobody by this name" in desk.get("/patients/?q=zzzzqqq").content.decode()
