@@ -9,12 +9,10 @@ MESOCLINIC_RACE_ROUNDS (200) makes a shorter run.
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 import threading
 import time
-import venv
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
@@ -30,6 +28,7 @@ from mesoclinic.services import embedded
 from sessions.models import Appointment, CourseBooking, Message
 from sessions.scheduling.diary import CLEANUP, SETUP
 from tests import racing
+from tests.benchmarks import peer
 from tests.benchmarks.world import World, own_database, url_of, visits_of
 
 CLIENTS = 32
@@ -148,57 +147,28 @@ def _check_then_insert(world: World) -> list[tuple[str, str, str]]:
     ]  # fmt: skip
 
 
-def _peer_python() -> Path:
-    """The peer's own environment, made on first use."""
-    folder, lock = (
-        Path(os.environ["MESOCLINIC_STATE"]) / "bench-peer",
-        ROOT / "requirements" / "bench-peer.txt",
-    )
-    python, stamp = folder / "bin" / "python", folder / "installed"
-    if not stamp.is_file() or stamp.read_text() != lock.read_text():
-        venv.create(folder, with_pip=True, clear=True)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", str(lock)],
-            check=True,
-        )  # fmt: skip
-        stamp.write_text(lock.read_text())
-    return python
-
-
 @contextmanager
 def _peer() -> Iterator[tuple[int, dict[str, object], str]]:
     """django-appointment on a database of its own, served as ours is; (port, what `prepare` told, database)."""
-    name, python = f"bench_peer_{secrets.token_hex(3)}", _peer_python()
-    admin = url_of("postgres")
-    host = psycopg.conninfo.conninfo_to_dict(admin)["host"]
-    with psycopg.connect(admin, autocommit=True) as database:
-        database.execute(f"CREATE DATABASE {name}")
-    here = ROOT / "tests" / "benchmarks" / "peers"
-    environment = {
-        "PATH": os.environ["PATH"], "PEER_DATABASE": name, "PEER_HOST": str(host), "PYTHONPATH": str(here),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
-    process = None
-    try:
+    python = peer.python()
+    with peer.database() as (name, environment):
         told = subprocess.run(
-            [str(python), str(here / "appointment_site.py"), "prepare", str(CLIENTS)], env=environment, check=True,
+            [str(python), str(peer.HERE / "appointment_site.py"), "prepare", str(CLIENTS)], env=environment, check=True,
             capture_output=True, text=True,
         )  # fmt: skip
         port = racing.free_port()
         process = subprocess.Popen(
             [str(python), "-m", "gunicorn", "appointment_site:application", "--bind", f"127.0.0.1:{port}",
              "--workers", str(max(2, min(os.cpu_count() or 2, 8))), "--threads", "4"],
-            cwd=here, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=peer.HERE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        facts = json.loads(told.stdout.strip().splitlines()[-1])
-        racing.until(lambda: racing.answers(port, f"/request/{facts['service']}/"), process)
-        yield port, facts, name
-    finally:
-        if process is not None:
+        try:
+            facts = json.loads(told.stdout.strip().splitlines()[-1])
+            racing.until(lambda: racing.answers(port, f"/request/{facts['service']}/"), process)
+            yield port, facts, name
+        finally:
             process.terminate()
             process.wait(timeout=30)
-        with psycopg.connect(admin, autocommit=True) as database:
-            database.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _django_appointment() -> list[tuple[str, str, str]]:

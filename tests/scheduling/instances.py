@@ -33,7 +33,7 @@ def six_visits(first: int = 14, around: tuple[int, int, int] = (11, 14, 17)) -> 
     )
 
 
-def _taken(rnd: random.Random, days: list[date], load: float) -> list[Span]:
+def taken(rnd: random.Random, days: list[date], load: float) -> list[Span]:
     """Visits one after the other on each day, `load` of them kept."""
     spans = []
     for day in days:
@@ -66,8 +66,8 @@ def clinic(
     busy: dict[tuple[str, int], list[Span]] = {}
     for kind, count in (("practitioner", people), ("room", rooms), ("device", devices)):
         for key in range(1, count + 1):
-            busy[kind, key] = _taken(rnd, open_days, load)
-    busy["patient", 0] = _taken(rnd, rnd.sample(open_days, weeks), 0.3)
+            busy[kind, key] = taken(rnd, open_days, load)
+    busy["patient", 0] = taken(rnd, rnd.sample(open_days, weeks), 0.3)
     return Diary(
         ZONE, tuple(staff), tuple((n, INJECTION) for n in range(1, rooms + 1)),
         tuple((n, "pen") for n in range(1, devices + 1)), busy,
