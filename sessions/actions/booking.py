@@ -5,193 +5,43 @@ contending courses deadlock). Patient, practitioner, room, device: by table, the
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Subquery
 
 from mesoclinic.accounts.models import User
-from mesoclinic.audit.actions import Outsider
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
-from protocols.catalogue import knowledge
-from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
+from sessions.actions.checks import (
+    TAKEN,
+    Actor,
+    BookingError,
+    TimeTaken,
+    as_taken,
+    check_apart,
+    check_fit,
+    check_free,
+    check_windows,
+    day_of_slot,
+    lock_resources,
+    near_sessions,
+    new_visit,
+    put,
+)
 from sessions.freed import freed, freed_visit
 from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs, Offer, Stay
 from sessions.models.types import CONSULTATION
-from sessions.queries.booking import in_series, visit_of
-from sessions.queries.diary import LIVE
+from sessions.queries.booking import slot_of, visit_of
 from sessions.queries.standing import (
-    Locked,
     StandingSession,
-    in_the_way,
-    lock,
-    standing_sessions,
-    working,
 )
 from sessions.queries.types import visit_for
 from sessions.reminders import schedule
-from sessions.scheduling import Slot, Visit
-from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
-
-#: How far away another session may lie and still matter: the longest interval and recovery of the tables.
-APART = timedelta(days=130)
-
-
-#: Who acts: somebody of the clinic, the patient by a link, or nobody but the clock.
-type Actor = User | Outsider | None
-
-
-class BookingError(Exception):
-    """Why it can't be booked; the text says what to do."""
-
-
-class TimeTaken(BookingError):
-    """Somebody else was faster."""
-
-
-_TAKEN = {
-    "practitioner_not_double_booked": "The practitioner was taken a moment ago.",
-    "room_not_double_booked": "The room was taken a moment ago.",
-    "device_not_double_booked": "The device was taken a moment ago.",
-    "preparation_room_not_double_booked": "The place for the cream was taken a moment ago.",
-    "patient_not_double_booked": "The patient already has a visit at that time.",
-    "planned_session_booked_once": "This session was booked a moment ago.",
-    # The same key at the same moment for two plans: their patients' locks do not meet.
-    "treatment_sessions_coursebooking_key_key": "This booking belongs to another plan. Search again.",
-}
-
-
-def _taken(error: IntegrityError) -> TimeTaken:
-    name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or ""
-    if name not in _TAKEN:
-        raise error
-    return TimeTaken(_TAKEN[name])
-
-
-#: Patients, practitioners, rooms, devices: locked first, in one order.
-lock_resources = lock
-
-
-def _free(slots: Sequence[Slot], patient: int, leave_out: int | None = None) -> None:
-    """The friendly check before the constraint: says which of them is taken."""
-    found = in_the_way(slots, patient, leave_out)
-    if found is None:
-        return
-    text = _TAKEN[found.constraint]
-    if found.constraint == "room_not_double_booked":
-        text = f"{found.room} was taken a moment ago."
-    elif found.constraint == "practitioner_not_double_booked":
-        text = f"{found.practitioner} was taken a moment ago."
-    raise TimeTaken(text)
-
-
-def _day(slot: Slot, location: Location) -> date:
-    return slot.start.astimezone(location.zone).date()
-
-
-def _works(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locked) -> None:
-    """Hours, absences, closures, qualification, rooms and device: as they are now, not as they were searched."""
-    people = working(
-        location, [slot.practitioner for slot, _visit in wanted], [_day(slot, location) for slot, _visit in wanted]
-    )  # fmt: skip
-    for slot, visit in wanted:
-        person = people.get(slot.practitioner)
-        if person is None or not any(s.start <= slot.start and slot.end <= s.end for s in person.hours):
-            raise BookingError("The practitioner does not work at that time. Choose another one.")
-        if not visit.needs <= person.qualifications:
-            raise BookingError(f"{person.name} does not do this treatment.")
-        place, uses = held.rooms.get(slot.room, (None, frozenset()))
-        if place != location.pk or not visit.room_needs <= uses:
-            raise BookingError("This room is not fitted for the treatment.")
-        if visit.device_kind and held.devices.get(slot.device or 0) != (location.pk, visit.device_kind):
-            raise BookingError("The device for this treatment is missing.")
-        if slot.prep != visit.prep:
-            raise BookingError("The time for the cream changed. Search again.")
-        if slot.prep_room is not None:
-            place, uses = held.rooms.get(slot.prep_room, (None, frozenset()))
-            if place != location.pk or PREPARATION not in uses:
-                raise BookingError("The place for the cream is no longer one. Search again.")
-
-
-def _appointment(slot: Slot, patient: Patient, location: Location, by: Actor, **values: Any) -> Appointment:
-    return Appointment(
-        patient=patient,
-        location=location,
-        practitioner_id=slot.practitioner,
-        room_id=slot.room,
-        device_id=slot.device,
-        starts_at=slot.start,
-        ends_at=slot.end,
-        occupied_from=slot.start - SETUP,
-        occupied_until=slot.end + CLEANUP,
-        prep_from=slot.comes if slot.prep else None,
-        prep_room_id=slot.prep_room,
-        booked_by=by if isinstance(by, User) else None,
-        **values,
-    )
-
-
-def _check_windows(
-    planned: Sequence[PlannedSession], slots: Sequence[Slot], location: Location, before: date | None
-) -> None:
-    last = before
-    for row, slot in zip(planned, slots, strict=True):
-        day = slot.start.astimezone(location.zone).date()
-        if last is None:
-            if row.not_before and day < row.not_before:
-                raise BookingError(f"The course starts on {row.not_before:%d %b} at the earliest.")
-        elif (day - last).days < row.earliest_days:
-            raise BookingError(f"Session {row.number} would come too soon after the one before.")
-        last = day
-
-
-def _near(patient_id: int, days: Sequence[date], leave_out: Iterable[int] = ()) -> list[StandingSession]:
-    """Standing sessions of a patient that lie near enough to these days to matter."""
-    return standing_sessions(
-        patient_id, datetime.combine(min(days) - APART, time.min, UTC), datetime.combine(max(days) + APART, time.max, UTC),
-        leave_out,
-    )  # fmt: skip
-
-
-def _check_apart(placed: Sequence[tuple[PlannedSession, date]], near: Sequence[StandingSession]) -> None:
-    """Sessions of one patient keep their distance, whatever course and plan they are of (R57, REFERENCE.md §8.3).
-
-    In one course: every later number comes after the earlier ones, at least its own interval later. Between courses:
-    never on one day, and in one area with the recovery time of the engine.
-    """
-    for planned, day in placed:
-        for other in near:
-            if other.session == planned.pk:
-                continue
-            gap = abs((day - other.day).days)
-            if (other.series, other.course) == (planned.plan.root_pk, planned.course):
-                number, needed = (
-                    (planned.number, other.earliest_days)
-                    if planned.number < other.number
-                    else (other.number, planned.earliest_days)
-                )
-                far = other.number if number == planned.number else number
-                in_order = (day < other.day) == (planned.number < other.number) and day != other.day
-                if not in_order or gap < needed:
-                    raise BookingError(
-                        f"Session {planned.number} would lie {gap} days from session {far} "
-                        f"of the course; it needs {needed}: too soon."
-                    )
-                continue
-            if gap == 0:
-                raise BookingError("The patient has another session on that day. Choose another day.")
-            mine: Sequence[Any] = planned.content["parts"]
-            earlier, later = (mine, other.parts) if day < other.day else (other.parts, mine)
-            needed = days_between(earlier, later, knowledge())
-            if gap < needed:
-                raise BookingError(
-                    f"Another session in the same area is {gap} days away; {needed} days must lie between."
-                )
+from sessions.scheduling import Slot
 
 
 def _booked_with(known: CourseBooking, plan: TreatmentPlan, slots: Sequence[Slot]) -> CourseBooking:
@@ -245,23 +95,23 @@ def book_course(
         raise BookingError("These sessions are not in the plan. Search again.")
     ordered = [planned[slot.visit] for slot in slots]
     _check_times(ordered, slots, now)
-    days = [_day(slot, location) for slot in slots]
-    near = _near(current.patient_id, days)
+    days = [day_of_slot(slot, location) for slot in slots]
+    near = near_sessions(current.patient_id, days)
     if any(row.session in planned for row in near):
-        raise TimeTaken(_TAKEN["planned_session_booked_once"])
-    _check_windows(ordered, slots, location, _before(ordered[0], near))
-    _check_apart(list(zip(ordered, days, strict=True)), near)
-    _works([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], location, held)
-    _free(slots, current.patient_id)
+        raise TimeTaken(TAKEN["planned_session_booked_once"])
+    check_windows(ordered, slots, location, _before(ordered[0], near))
+    check_apart(list(zip(ordered, days, strict=True)), near)
+    check_fit([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], location, held)
+    check_free(slots, current.patient_id)
     try:
         booking = CourseBooking.objects.create(plan=current, key=key, booked_by=by)
         # The clock of the database writes the booking time: the calendar file carries it.
         made = Appointment.objects.bulk_create(
-            _appointment(slot, current.patient, location, by, planned_session=row, booking=booking)
+            new_visit(slot, current.patient, location, by, planned_session=row, booking=booking)
             for row, slot in zip(ordered, slots, strict=True)
         )
     except IntegrityError as error:
-        raise _taken(error) from error
+        raise as_taken(error) from error
     schedule.booked(made, now, booking)
     audit(
         type="course.booked", target=booking, by=by, patient_id=current.patient_id,
@@ -303,14 +153,14 @@ def book_single(
         raise BookingError("This time is past.")
     asked = type.needs if type is not None else needs
     visit = visit_of(planned) if planned is not None else visit_for(asked, slot.minutes)
-    _works([(slot, visit)], location, held)
-    _free([slot], patient.pk)
+    check_fit([(slot, visit)], location, held)
+    check_free([slot], patient.pk)
     if planned is not None:
         if open_blocks([planned.plan_id]):
             raise BookingError(f"{ON_HOLD}.")
-        day = _day(slot, location)
-        _check_apart([(planned, day)], _near(patient.pk, [day]))
-    made = _appointment(
+        day = day_of_slot(slot, location)
+        check_apart([(planned, day)], near_sessions(patient.pk, [day]))
+    made = new_visit(
         slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
         planned_session=planned, type=type,
     )  # fmt: skip
@@ -318,7 +168,7 @@ def book_single(
         with transaction.atomic():
             made.save(force_insert=True)
     except IntegrityError as error:
-        raise _taken(error) from error
+        raise as_taken(error) from error
     schedule.booked([made], now)
     audit(
         type="appointment.booked", target=made, by=by, patient_id=patient.pk,
@@ -327,7 +177,8 @@ def book_single(
     return made
 
 
-def _current(appointment: Appointment, version: int | None) -> Appointment:
+def current_visit(appointment: Appointment, version: int | None) -> Appointment:
+    """The visit as it is now, locked. Raises BookingError when somebody changed it since `version`, or it is an offer."""
     current = (
         Appointment.objects.select_for_update(of=("self",))
         .select_related("patient", "location", "planned_session", "type")
@@ -362,7 +213,7 @@ def move(
         rooms=[appointment.room_id, slot.room, appointment.prep_room_id, slot.prep_room],
         devices=[appointment.device_id, slot.device],
     )
-    current = _current(appointment, version)
+    current = current_visit(appointment, version)
     if current.status not in {
         Appointment.Status.REQUESTED, Appointment.Status.BOOKED, Appointment.Status.CONFIRMED,
     }:  # fmt: skip
@@ -371,17 +222,14 @@ def move(
         raise BookingError("This time is past. Choose a later one.")
     planned = current.planned_session
     visit = visit_of(planned) if planned is not None else visit_for(current.needs, slot.minutes)
-    _works([(slot, visit)], current.location, held)
-    _free([slot], current.patient_id, leave_out=current.pk)
+    check_fit([(slot, visit)], current.location, held)
+    check_free([slot], current.patient_id, leave_out=current.pk)
     if planned is not None:
-        day = _day(slot, current.location)
-        _check_apart([(planned, day)], _near(current.patient_id, [day], [current.pk]))
+        day = day_of_slot(slot, current.location)
+        check_apart([(planned, day)], near_sessions(current.patient_id, [day], [current.pk]))
     old, old_end, old_practitioner = current.starts_at, current.ends_at, current.practitioner_id
     before = {"starts_at": old.isoformat(), "room": current.room_id, "practitioner": current.practitioner_id}
-    current.practitioner_id, current.room_id, current.device_id = slot.practitioner, slot.room, slot.device
-    current.starts_at, current.ends_at = slot.start, slot.end
-    current.occupied_from, current.occupied_until = slot.start - SETUP, slot.end + CLEANUP
-    current.prep_from, current.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
+    put(current, slot)
     current.version += 1
     if slot.start != old:
         # A confirmation was for the old time.
@@ -390,7 +238,7 @@ def move(
         with transaction.atomic():
             current.save()
     except IntegrityError as error:
-        raise _taken(error) from error
+        raise as_taken(error) from error
     if slot.start != old:
         schedule.moved(current, old, now)
     if (slot.start, slot.practitioner) != (old, old_practitioner):
@@ -404,30 +252,6 @@ def move(
         reason=reason,
     )  # fmt: skip
     return current
-
-
-def neighbours(current: Appointment) -> dict[int, Appointment]:
-    """Standing visits of the same course by session number."""
-    planned = current.planned_session
-    if planned is None:
-        return {}
-    rows = Appointment.objects.filter(
-        LIVE, in_series(planned.plan), planned_session__course=planned.course
-    ).select_related("planned_session", "location")
-    return {row.planned_session.number: row for row in rows if row.planned_session}
-
-
-def _slot_of(row: Appointment) -> Slot:
-    return Slot(
-        row.planned_session_id or 0,
-        0,
-        row.starts_at,
-        row.ends_at,
-        row.practitioner_id,
-        row.room_id,
-        row.device_id,
-        0,
-    )
 
 
 @transaction.atomic
@@ -447,7 +271,7 @@ def change_status(
             patients=[appointment.patient_id], practitioners=[appointment.practitioner_id], rooms=[appointment.room_id],
             devices=[appointment.device_id],
         )  # fmt: skip
-    current = _current(appointment, version)
+    current = current_visit(appointment, version)
     old = current.status
     if to == old:
         return current
@@ -476,14 +300,14 @@ def change_status(
     if back and old == Appointment.Status.ARRIVED and current.records.exists():
         raise BookingError("A treatment is recorded for this visit: it can't be taken back.")
     if old in Appointment.FREED:
-        _free([_slot_of(current)], current.patient_id, leave_out=current.pk)
+        check_free([slot_of(current)], current.patient_id, leave_out=current.pk)
     current.status, current.reason = to, reason.strip()[:300]
     current.version += 1
     try:
         with transaction.atomic():
             current.save()
     except IntegrityError as error:
-        raise _taken(error) from error
+        raise as_taken(error) from error
     if to == Appointment.Status.CANCELLED:
         schedule.cancelled(current, now)
     elif to == Appointment.Status.NO_SHOW:

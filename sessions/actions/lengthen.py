@@ -7,8 +7,8 @@ from django.db import IntegrityError, transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
-from sessions.actions import booking
-from sessions.actions.booking import BookingError, lock_resources
+from sessions.actions.booking import current_visit
+from sessions.actions.checks import BookingError, as_taken, check_fit, check_free, lock_resources
 from sessions.models import Appointment
 from sessions.queries.booking import slot_of, visit_of
 from sessions.queries.types import visit_for
@@ -40,7 +40,7 @@ def lengthen(
         rooms=[appointment.room_id, appointment.prep_room_id],
         devices=[appointment.device_id],
     )
-    current = booking._current(appointment, version)
+    current = current_visit(appointment, version)
     if current.status not in COMING | HERE:
         raise BookingError("Only a coming or present visit can be made longer or shorter.")
     if not SHORTEST <= ends_at - current.starts_at <= LONGEST:
@@ -53,9 +53,9 @@ def lengthen(
         planned = current.planned_session
         if current.status in COMING:
             visit = visit_of(planned) if planned is not None else visit_for(current.needs, slot.minutes)
-            booking._works([(slot, visit)], current.location, held)
+            check_fit([(slot, visit)], current.location, held)
         # Only what is added can be taken by others: what the visit has already stays its own.
-        booking._free(
+        check_free(
             [replace(slot, start=old, prep=0, prep_room=None)], current.patient_id, leave_out=current.pk
         )
     after = current.occupied_until - old
@@ -65,7 +65,7 @@ def lengthen(
         with transaction.atomic():
             current.save()
     except IntegrityError as error:
-        raise booking._taken(error) from error
+        raise as_taken(error) from error
     if current.status in COMING:
         schedule.lengthened(current, old, now)
     audit(

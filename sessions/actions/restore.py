@@ -6,7 +6,8 @@ from django.db import IntegrityError, transaction
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
-from sessions.actions.booking import BookingError, TimeTaken, lock_resources, move
+from sessions.actions.booking import move
+from sessions.actions.checks import BookingError, TimeTaken, lock_resources
 from sessions.freed import kept_after_all
 from sessions.models import Appointment, Message
 from sessions.queries.booking import slot_of

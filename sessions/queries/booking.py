@@ -60,6 +60,17 @@ def slot_of(visit: Appointment) -> Slot:
     )  # fmt: skip
 
 
+def neighbours(current: Appointment) -> dict[int, Appointment]:
+    """Standing visits of the same course by session number."""
+    planned = current.planned_session
+    if planned is None:
+        return {}
+    rows = Appointment.objects.filter(
+        LIVE, in_series(planned.plan), planned_session__course=planned.course
+    ).select_related("planned_session", "location")
+    return {row.planned_session.number: row for row in rows if row.planned_session}
+
+
 @dataclass(frozen=True)
 class CourseSearch:
     """The sessions still to book and the best courses for them; without any, what stands in the way."""

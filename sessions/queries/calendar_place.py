@@ -4,9 +4,8 @@ from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet
 
-from sessions.actions.booking import neighbours
 from sessions.models import Appointment, Device, Room
-from sessions.queries.booking import slot_of, visit_of
+from sessions.queries.booking import neighbours, slot_of, visit_of
 from sessions.queries.diary import LIVE
 from sessions.scheduling import Slot, check_move
 from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP

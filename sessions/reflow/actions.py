@@ -3,24 +3,37 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import pairwise
 
 from django.db import IntegrityError, transaction
 
 from mesoclinic.audit.actions import record as audit
 from protocols.models import PlannedSession
+from protocols.queries_watch import ON_HOLD, open_blocks
 from sessions.actions import booking
-from sessions.actions.booking import Actor, BookingError
+from sessions.actions.checks import (
+    Actor,
+    BookingError,
+    as_taken,
+    check_apart,
+    check_fit,
+    check_free,
+    day_of_slot,
+    lock_resources,
+    near_sessions,
+    new_visit,
+    put,
+)
 from sessions.freed import freed
 from sessions.models import Appointment, Location
 from sessions.queries.booking import slot_of, visit_of
 from sessions.queries.diary import LIVE
+from sessions.queries.standing import Locked
 from sessions.queries.types import visit_for
 from sessions.reflow.queries import COMING
 from sessions.reminders import schedule
 from sessions.scheduling import Slot
-from sessions.scheduling.diary import CLEANUP, SETUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +54,14 @@ class Done:
     message: str
 
 
-def _read(changes: Sequence[Change]) -> tuple[dict[int, Appointment], dict[int, PlannedSession]]:
-    visits = {
-        row.pk: row
-        for row in Appointment.objects.filter(pk__in=[one.visit for one in changes if one.visit])
-        .select_related("patient", "location", "type", "planned_session__plan", "practitioner__user", "room", "device")
-    }  # fmt: skip
-    sessions = {
-        row.pk: row
-        for row in PlannedSession.objects.filter(
-            pk__in=[one.slot.visit for one in changes if one.visit is None]
-        ).select_related("plan__patient")
-    }
-    return visits, sessions
+def _visits(changes: Sequence[Change]) -> dict[int, Appointment]:
+    rows = Appointment.objects.filter(pk__in=[one.visit for one in changes if one.visit])
+    return {row.pk: row for row in rows.select_related("patient", "location")}
+
+
+def _sessions(changes: Sequence[Change]) -> dict[int, PlannedSession]:
+    rows = PlannedSession.objects.filter(pk__in=[one.slot.visit for one in changes if one.visit is None])
+    return {row.pk: row for row in rows.select_related("plan__patient")}
 
 
 @transaction.atomic
@@ -64,7 +72,7 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     """
     if not changes:
         raise BookingError("There is nothing to change.")
-    visits, sessions = _read(changes)
+    visits, sessions = _visits(changes), _sessions(changes)
     if len(visits) + len(sessions) != len(changes):
         raise BookingError("A visit is not there any more. Propose again.")
     patients = {row.patient_id for row in visits.values()} | {
@@ -76,14 +84,18 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     location = Location.objects.get(rooms=changes[0].slot.room)
     old = [slot_of(row) for row in visits.values()]
     new = [one.slot for one in changes]
-    held = booking.lock_resources(
+    held = lock_resources(
         patients=[patient],
         practitioners=[slot.practitioner for slot in (*old, *new)],
         rooms=[room for slot in (*old, *new) for room in (slot.room, slot.prep_room)],
         devices=[slot.device for slot in (*old, *new)],
     )
-    visits, sessions = _read(changes)
-    _unchanged(changes, visits, now)
+    visits = {
+        one.visit: booking.current_visit(visits[one.visit], one.version)
+        for one in changes
+        if one.visit is not None
+    }
+    _possible(changes, visits, sessions, now)
     before = {row.pk: slot_of(row) for row in visits.values()}
     # Two visits may change places: while they are on their way neither takes a time.
     states = {row.pk: row.status for row in visits.values()}
@@ -98,13 +110,11 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
                 else:
                     session = sessions[one.slot.visit]
                     made.append(
-                        booking._appointment(
-                            one.slot, session.plan.patient, location, by, planned_session=session
-                        )
+                        new_visit(one.slot, session.plan.patient, location, by, planned_session=session)
                     )
                 made[-1].save()
     except IntegrityError as error:
-        raise booking._taken(error) from error
+        raise as_taken(error) from error
     key = uuid.uuid4().hex
     olds = [before[row.pk].start if row.pk in before else None for row in made]
     schedule.rescheduled(made, olds, now, key)
@@ -113,22 +123,23 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     return Done(tuple(made), tuple(before[row.pk] for row in made if row.pk in before), key)
 
 
-def _unchanged(changes: Sequence[Change], visits: dict[int, Appointment], now: datetime) -> None:
-    for one in changes:
-        if one.slot.comes < now:
-            raise BookingError("A time lies in the past. Propose again.")
-        if one.visit is None:
-            continue
-        visit = visits[one.visit]
-        if one.version is not None and visit.version != one.version:
-            raise BookingError("Somebody else changed a visit meanwhile. Propose again.")
-        if visit.status not in COMING:
-            raise BookingError("Only coming visits can be moved.")
+def _possible(
+    changes: Sequence[Change],
+    visits: dict[int, Appointment],
+    sessions: dict[int, PlannedSession],
+    now: datetime,
+) -> None:
+    if any(one.slot.comes < now for one in changes):
+        raise BookingError("A time lies in the past. Propose again.")
+    if any(visit.status not in COMING for visit in visits.values()):
+        raise BookingError("Only coming visits can be moved.")
+    if sessions and open_blocks({row.plan_id for row in sessions.values()}):
+        raise BookingError(f"{ON_HOLD}.")
 
 
 def _allowed(
     changes: Sequence[Change], visits: dict[int, Appointment], sessions: dict[int, PlannedSession], patient: int,
-    location: Location, held: booking.Locked,
+    location: Location, held: Locked,
 ) -> None:  # fmt: skip
     """Hours, rooms and devices as they are now, nobody in the way, no session too near to another one."""
     wanted, placed = [], []
@@ -136,19 +147,19 @@ def _allowed(
         planned = visits[one.visit].planned_session if one.visit is not None else sessions[one.slot.visit]
         if planned is not None:
             wanted.append((one.slot, visit_of(planned)))
-            placed.append((planned, booking._day(one.slot, location)))
+            placed.append((planned, day_of_slot(one.slot, location)))
         else:
             assert one.visit is not None
             wanted.append((one.slot, visit_for(visits[one.visit].needs, one.slot.minutes)))
-    booking._works(wanted, location, held)
-    booking._free([one.slot for one in changes], patient)
+    check_fit(wanted, location, held)
+    check_free([one.slot for one in changes], patient)
     if placed:
-        near = booking._near(patient, [day for _planned, day in placed])
-        booking._check_apart(placed, near)
+        near = near_sessions(patient, [day for _planned, day in placed])
+        check_apart(placed, near)
         _in_order(placed)
 
 
-def _in_order(placed: Sequence[tuple[PlannedSession, booking.date]]) -> None:
+def _in_order(placed: Sequence[tuple[PlannedSession, date]]) -> None:
     """The sessions that move keep their distance from each other too."""
     ordered = sorted(placed, key=lambda row: row[0].number)
     for (before, day), (after, next_day) in pairwise(ordered):
@@ -161,10 +172,7 @@ def _in_order(placed: Sequence[tuple[PlannedSession, booking.date]]) -> None:
 def _moved(visit: Appointment, slot: Slot, status: str) -> Appointment:
     # A confirmation was for the old time.
     visit.status = status if slot.start == visit.starts_at else Appointment.Status.BOOKED
-    visit.practitioner_id, visit.room_id, visit.device_id = slot.practitioner, slot.room, slot.device
-    visit.starts_at, visit.ends_at = slot.start, slot.end
-    visit.occupied_from, visit.occupied_until = slot.start - SETUP, slot.end + CLEANUP
-    visit.prep_from, visit.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
+    put(visit, slot)
     visit.version += 1
     return visit
 

@@ -210,7 +210,10 @@ def single_proposal(visit: Appointment, *, now: datetime, taken: Sequence[Slot] 
 
 def hit_by(cause: Cause, now: datetime) -> list[Appointment]:
     """Coming visits that lie in an absence or closure, or need a device that is out of service; the soonest first."""
-    rows = Appointment.objects.filter(status__in=COMING, starts_at__gt=now)
+    # A time held for the waiting list is nobody's yet: its offer ends by itself.
+    rows = Appointment.objects.filter(status__in=COMING, starts_at__gt=now).exclude(
+        status=Appointment.Status.REQUESTED, offer__state="open"
+    )
     if isinstance(cause, Device):
         rows = rows.filter(device=cause) if not cause.in_service else rows.none()
     else:

@@ -20,7 +20,7 @@ from mesoclinic.ui.toasts import toast
 from patients.models import Patient
 from patients.shell import banner_for
 from protocols.models import TreatmentPlan
-from sessions.actions.booking import BookingError
+from sessions.actions.checks import BookingError
 from sessions.models import Absence, Appointment, Closure, Device
 from sessions.queries.slack import days_to_spare, most_urgent_first
 from sessions.reflow import actions, queries

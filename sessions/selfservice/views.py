@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from mesoclinic.ui.formatting import phone as phone_text
 from mesoclinic.ui.middleware import typed
 from mesoclinic.ui.reading import row_id
-from sessions.actions.booking import BookingError, TimeTaken
+from sessions.actions.checks import BookingError, TimeTaken
 from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, Location
 from sessions.reminders.texts import language_of, when

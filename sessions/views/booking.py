@@ -39,6 +39,7 @@ from sessions.queries.booking import (
     acts_on,
     diary,
     last_practitioner,
+    neighbours,
     physician_of,
     practitioners_at,
     search_course,
@@ -783,7 +784,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
         appointment=found.pk,
         version=found.version,
     )
-    others = actions.neighbours(found)
+    others = neighbours(found)
     placed = {n: row.starts_at.astimezone(location.zone).date() for n, row in others.items()}
     visits = [visit_of(row.planned_session) for row in others.values() if row.planned_session]
     for row in days:

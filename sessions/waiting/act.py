@@ -8,7 +8,8 @@ from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
 from protocols.models import PlannedSession
-from sessions.actions.booking import BookingError, book_single, change_status
+from sessions.actions.booking import book_single, change_status
+from sessions.actions.checks import BookingError
 from sessions.models import Appointment, Location, Message, Stay
 from sessions.scheduling import Slot
 from sessions.scheduling.diary import GRID

@@ -21,7 +21,7 @@ from patients.forms import ContactForm
 from patients.models import Patient
 from patients.shell import banner_for
 from protocols.models import PlannedSession
-from sessions.actions.booking import BookingError
+from sessions.actions.checks import BookingError
 from sessions.actions.restore import restore
 from sessions.models import Appointment, Location
 from sessions.models.types import CONSULTATION

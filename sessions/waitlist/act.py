@@ -14,7 +14,8 @@ from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
 from patients.models import Patient
 from protocols.models import PlannedSession, TreatmentPlan
-from sessions.actions.booking import BookingError, book_single, change_status, lock_resources, move
+from sessions.actions.booking import book_single, change_status, move
+from sessions.actions.checks import BookingError, lock_resources
 from sessions.models import Appointment, FreedTime, Location, Message, Offer, WaitlistEntry
 from sessions.queries.booking import in_series, slot_of
 from sessions.queries.diary import LIVE

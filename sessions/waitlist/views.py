@@ -23,7 +23,7 @@ from patients.models import Patient
 from patients.queries import clean_query, search_anywhere
 from patients.shell import banner_for
 from protocols.models import PlannedSession
-from sessions.actions.booking import BookingError
+from sessions.actions.checks import BookingError
 from sessions.models import Appointment, Offer, Practitioner, WaitlistEntry
 from sessions.places import location_of
 from sessions.views.booking import called

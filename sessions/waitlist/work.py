@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from mesoclinic.audit.actions import record as audit
-from sessions.actions.booking import BookingError, lock_resources
+from sessions.actions.checks import BookingError, lock_resources
 from sessions.models import Appointment, FreedTime, Location, Offer, WaitlistEntry
 from sessions.reminders.schedule import address_of
 from sessions.scheduling import Span
