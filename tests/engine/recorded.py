@@ -267,17 +267,26 @@ GROUPS = [
 ]
 
 
-def lines_of(group: str) -> Iterator[str]:
-    """The records of a group as the answers are now."""
+def cases_of(group: str) -> list[tuple[str, dict[str, Any]]]:
+    """The cases of a group, in the order of their records."""
     name, number = group.split()
     first = (int(number) - 1) * _SIZE
+    return (_PROPOSED | _UNDER_WAY)[name][first : first + _SIZE]
+
+
+def record(group: str, title: str, data: dict[str, Any]) -> str:
+    """The record of one case of a group as its answer is now."""
     today = date.fromisoformat(TODAY)
-    for title, data in (_PROPOSED | _UNDER_WAY)[name][first : first + _SIZE]:
-        if name in _PROPOSED:
-            answer = propose(parse(data, KNOWN.schema), KNOWN, today)
-        else:
-            answer = replan(parse_follow_up(data, KNOWN), KNOWN, today)
-        yield f"{group}: {line(title, answer.to_dict())}"
+    if group.split()[0] in _PROPOSED:
+        answer = propose(parse(data, KNOWN.schema), KNOWN, today)
+    else:
+        answer = replan(parse_follow_up(data, KNOWN), KNOWN, today)
+    return f"{group}: {line(title, answer.to_dict())}"
+
+
+def lines_of(group: str) -> Iterator[str]:
+    """The records of a group as the answers are now."""
+    return (record(group, title, data) for title, data in cases_of(group))
 
 
 if __name__ == "__main__":
