@@ -35,6 +35,8 @@ _TOOL = sys.monitoring.PROFILER_ID
 type Lines = frozenset[tuple[str, int]]  # module and line
 #: What the first run goes through, by the name of a test or (group, title, place) of a recorded case.
 _SEEN: dict[Any, Lines] = {}
+#: Each place once, whatever goes through it.
+_PLACES: dict[tuple[str, int], tuple[str, int]] = {}
 
 
 def _forget_compiled_rules() -> None:
@@ -75,7 +77,8 @@ def _noted(key: Any) -> Iterator[None]:
     seen: set[tuple[str, int]] = set()
 
     def note(code: CodeType, line: int) -> Any:
-        seen.add((Path(code.co_filename).stem, line))
+        place = (Path(code.co_filename).stem, line)
+        seen.add(_PLACES.setdefault(place, place))
         return sys.monitoring.DISABLE
 
     sys.monitoring.register_callback(_TOOL, sys.monitoring.events.LINE, note)
@@ -118,11 +121,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 def pytest_sessionfinish() -> None:
     if _is_first_run():
+        from protocols.engine import rules
         from tests.engine import recorded
 
+        _forget_compiled_rules()
+        with _noted("compiling"):
+            rules.compile_rules(recorded.KNOWN)
         for key, data, _line in _recorded():
             with _noted(key):
-                _forget_compiled_rules()
                 recorded.record(*key[:2], data)
         _find_statements()
         sys.monitoring.free_tool_id(_TOOL)
@@ -182,7 +188,9 @@ def _answers_differ(changed: Lines) -> bool:
     """Whether a recorded case gets another answer, or none."""
     from tests.engine import recorded
 
-    known = [row for row in _recorded() if not changed.isdisjoint(_SEEN[row[0]])]
+    # A fork compiles the rules for its first case: which one that is says nothing.
+    every = not changed.isdisjoint(_SEEN["compiling"])
+    known = [row for row in _recorded() if every or not changed.isdisjoint(_SEEN[row[0]])]
     random.Random(1).shuffle(known)
     # The cases are valid: checking that again for each mutant would take more than half of the time.
     with (
@@ -230,7 +238,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         test = getattr(item, "obj", None)
         own = getattr(test, "_hypothesis_internal_use_settings", None)
-        if own is not None:
+        if test is not None and own is not None:
             test._hypothesis_internal_use_settings = settings(
                 own, max_examples=EXAMPLES, derandomize=True, database=None
             )
