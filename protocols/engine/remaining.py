@@ -56,18 +56,11 @@ def _kept(part: SignedPart, chosen: Planned, case: Any, knowledge: Knowledge) ->
             fits = (wanted.volume_ml * factor).quantize(Decimal("0.1"), ROUND_DOWN)
             wanted = with_volume(candidate, fits, case, knowledge) if fits > 0 else candidate
         candidate = wanted
-    if part.depth_mm is not None and candidate.depth_mm is not None:
-        # Never deeper than today's caps: the candidate of today knows them.
-        cap = _depth_cap(chosen, knowledge)
-        candidate = with_depth(
-            candidate, min(part.depth_mm, cap) if cap is not None else part.depth_mm, knowledge
-        )
+    # Never deeper than today's caps: the candidate of today knows them. A jet has none, and no depth.
+    cap = depth_cap(candidate, chosen, knowledge)
+    if part.depth_mm is not None and cap is not None:
+        candidate = with_depth(candidate, min(part.depth_mm, cap[0]), knowledge)
     return replace(chosen, candidate=candidate)
-
-
-def _depth_cap(planned: Planned, knowledge: Knowledge) -> Decimal | None:
-    cap = depth_cap(planned.candidate, planned, knowledge)
-    return cap[0] if cap else None
 
 
 def next_in_order(chosen: Chosen, case: Any, knowledge: Knowledge) -> tuple[str, str] | None:
@@ -91,12 +84,11 @@ def next_in_order(chosen: Chosen, case: Any, knowledge: Knowledge) -> tuple[str,
 def deepened(planned: Planned, knowledge: Knowledge) -> Planned | None:
     """One step deeper in the indication's row, where the caps allow it."""
     candidate = planned.candidate
-    if candidate.modality != NEEDLING or candidate.depth_mm is None:
+    cap = depth_cap(candidate, planned, knowledge)
+    if candidate.modality != NEEDLING or candidate.depth_mm is None or cap is None:
         return None
     row = knowledge.indications[candidate.indication]["needling_depth_mm"]
-    cap = _depth_cap(planned, knowledge)
-    steps = sorted({Decimal(d) for d in row.values() if d})
-    deeper = [d for d in steps if d > candidate.depth_mm and (cap is None or d <= cap)]
+    deeper = [d for d in sorted({Decimal(d) for d in row.values() if d}) if candidate.depth_mm < d <= cap[0]]
     return replace(planned, candidate=with_depth(candidate, deeper[0], knowledge)) if deeper else None
 
 

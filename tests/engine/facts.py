@@ -198,6 +198,10 @@ def persons() -> dict[str, dict[str, Any]]:
             {"reactions": [{"event": "anaphylaxis", "grade": 4}]},
         )
     ]
+    rows += [
+        {"phototype": phototype, "sun": [{"kind": "tan", "area": "face", "date": day(ago)}]}
+        for phototype in (3, 4, None) for ago in (13, 14, 27, 28)
+    ]  # fmt: skip
     # Two samples: only the newest counts, of one day the one with the higher value.
     for one, two in ((8, 70), (70, 8), (8, 8)):
         rows.append({
@@ -232,3 +236,6 @@ def doses() -> Iterator[tuple[str, str, dict[str, Any]]]:
             lidocaine = {"given": [{"agent": "lidocaine", "dose_mg": dose, "date": day(ago)}]}
             yield "wri-face", f"lidocaine {dose} mg {ago} days ago", lidocaine
             yield "fat-chin", f"lidocaine {dose} mg {ago} days ago", {"bmi": 24, **lidocaine}
+            # Lidocaine inside the cocktail: 10 mg and 20 mg of the 270 that the day may have.
+            yield "alo-scalp", f"lidocaine {dose} mg {ago} days ago", lidocaine
+            yield "cel-thighs", f"lidocaine {dose} mg {ago} days ago", lidocaine
