@@ -71,7 +71,7 @@ def next_in_order(chosen: Chosen, case: Any, knowledge: Knowledge) -> tuple[str,
 
     def place(candidate: Candidate) -> tuple[int, int, str]:
         row = knowledge.cocktails[candidate.cocktail]
-        return order.index(candidate.modality), row["order"].get(candidate.modality, 99), candidate.cocktail
+        return order.index(candidate.modality), row["order"][candidate.modality], candidate.cocktail
 
     here = place(chosen.option.candidate)
     later = [o.candidate for o in chosen.others if o.free is not None and place(o.candidate) > here]
@@ -109,10 +109,7 @@ def laid_out(
     decision = strongest.decision if strongest else "continue"
     steps = [verdict.step for verdict in sorted(verdicts, key=lambda v: STRENGTH.index(v.decision))]
     if decision in {"stop", "close", "complete"}:
-        followed = Followed(decision, way.count, way.signed.concerns, tuple(_left_out(way, strongest)))
-        return Course(
-            (), way.signed.interval, (), tuple(steps), found.start, False, (), way.count + 1, followed
-        ), strongest
+        return _over(decision, way, steps, found, _left_out(way, strongest)), strongest
     rows = [
         tuple(part for part in parts if part.concern not in ended and part.concern in planned)
         for _number, parts in way.coming
@@ -151,10 +148,7 @@ def laid_out(
         if one not in made:
             made.append(one)
     if not sessions:
-        followed = Followed("complete", way.count, way.signed.concerns, ())
-        return Course(
-            (), way.signed.interval, (), tuple(steps), found.start, False, (), way.count + 1, followed
-        ), strongest
+        return _over("complete", way, steps, found, ()), strongest
     interval = _interval(way, made)
     start = _start(way, sessions[0], interval, held, knowledge)
     windows = (_window(way, start, interval, knowledge), *((interval,) * (len(sessions) - 1)))
@@ -163,7 +157,8 @@ def laid_out(
     if decision in {"continue", "extend"} and adjusted:
         decision = "adjust"
     followed = Followed(decision, way.count, way.signed.concerns, tuple(changes))
-    own = [step for member in made[:2] for step in member.steps if step.step != "sessions"]
+    by_concern = {one.candidate.concern: one for one in made}
+    own = [step for one in by_concern.values() for step in one.steps if step.step != "sessions"]
     total = way.count + len(sessions)
     steps.append(
         Step(
@@ -181,6 +176,16 @@ def laid_out(
         first_number=way.count + 1, followed=followed,
     )  # fmt: skip
     return course, strongest
+
+
+def _over(
+    decision: str, way: Way, steps: Sequence[Step], found: Survey, changes: Sequence[dict[str, Any]]
+) -> Course:
+    """A course without further sessions."""
+    return Course(
+        members=(), interval=way.signed.interval, sessions=(), steps=tuple(steps), start_earliest=found.start,
+        followed=Followed(decision, way.count, way.signed.concerns, tuple(changes)),
+    )  # fmt: skip
 
 
 def _lifetime(way: Way, found: Survey, knowledge: Knowledge) -> int | None:
@@ -291,8 +296,8 @@ def _changes(
         what: str,
         concern: str | None,
         number_: int | None,
-        old: str,
-        new: str,
+        old: str | None,
+        new: str | None,
         text: str,
         why: str | None = None,
     ) -> None:
@@ -337,14 +342,14 @@ def _changes(
                 say("composition", candidate.concern, at, agent, "saline",
                     f"{knowledge.label(agent)} is replaced by saline 1:1.", rules)  # fmt: skip
             if part.volume_ml is not None and part.volume_ml != candidate.volume_ml:
-                say("volume", candidate.concern, at, number(part.volume_ml) or "", number(candidate.volume_ml) or "",
+                say("volume", candidate.concern, at, number(part.volume_ml), number(candidate.volume_ml),
                     f"{number_words(candidate.volume_ml)} mL, not {number_words(part.volume_ml)} mL.", "R60")  # fmt: skip
             if (
                 part.depth_mm is not None
                 and candidate.depth_mm is not None
                 and part.depth_mm != candidate.depth_mm
             ):
-                say("depth", candidate.concern, at, number(part.depth_mm) or "", number(candidate.depth_mm) or "",
+                say("depth", candidate.concern, at, number(part.depth_mm), number(candidate.depth_mm),
                     f"{number_words(candidate.depth_mm)} mm, not {number_words(part.depth_mm)} mm.")  # fmt: skip
         for concern, part in before.items():
             say(
