@@ -355,3 +355,19 @@ def test_what_was_really_done_decides_the_recovery() -> None:
     assert decide(data)["start_earliest"] == (TODAY + timedelta(days=11)).isoformat()
     data["done"][-1] = {"number": 3, "date": day(3)}
     assert decide(data)["start_earliest"] == (TODAY + timedelta(days=4)).isoformat()
+
+
+def test_why_is_told_once_however_the_sessions_differ() -> None:
+    data = under_way(1, 5)
+    for session, volume in zip(data["plan"]["courses"][0]["sessions"], (4, 1, 2, 3, 4), strict=True):
+        session["parts"] = [session["parts"][0] | {"volume_ml": str(volume)}]
+    course = decide(data)
+    assert [session["parts"][0]["volume_ml"] for session in course["sessions"]] == [
+        "1.0",
+        "2.0",
+        "3.0",
+        "4.0",
+    ]
+    steps = [step["step"] for step in course["why"]]
+    assert len(steps) == len(set(steps))
+    assert steps[0] == "sessions"
