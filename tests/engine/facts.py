@@ -14,6 +14,12 @@ _NOW = date.fromisoformat(TODAY)
 _PLACES = ("face", "periorbital", "neck", "hands")
 _UNITS = {"hba1c": "%", "inr": "1", "platelets": "10^9/L", "hb": "g/dL", "ferritin": "ug/L",
           "egfr": "mL/min/1.73m2", "cd4": "/uL"}  # fmt: skip
+#: Values that count beside this only.
+_WITH: dict[str, dict[str, Any]] = {
+    "hba1c": {"conditions": [{"code": "diabetes"}]},
+    "inr": {"medications": [{"code": "warfarin"}]},
+    "cd4": {"conditions": [{"code": "hiv"}]},
+}
 
 
 def day(ago: int) -> str:
@@ -144,7 +150,9 @@ def facts(known: Knowledge) -> dict[str, dict[str, Any]]:
             for name, spec in _conditions(clause["when"]):
                 where, rows = _FACTS[name]
                 for fact in rows(spec):
-                    found[f"{where} {json.dumps(fact)}"] = {where: [fact]}
+                    found[f"{where} {json.dumps(fact)}"] = {where: [fact]} | _WITH.get(
+                        fact.get("code", ""), {}
+                    )
     return found
 
 
@@ -239,3 +247,12 @@ def doses() -> Iterator[tuple[str, str, dict[str, Any]]]:
             # Lidocaine inside the cocktail: 10 mg and 20 mg of the 270 that the day may have.
             yield "alo-scalp", f"lidocaine {dose} mg {ago} days ago", lidocaine
             yield "cel-thighs", f"lidocaine {dose} mg {ago} days ago", lidocaine
+    for name in ("fat-chin", "wri-face", "por-face", "rej-face"):
+        for kind in ("important-event", "vaccination", "blood-test"):
+            for ahead in (3, 4, 7, 8, 13, 14, 15):
+                event = {"events": [{"kind": kind, "date": day(-ahead)}]}
+                yield name, f"{kind} in {ahead} days", {"bmi": 24, **event}
+    for value in (29.9, 30, 30.1):
+        for ago in (179, 180, 181):
+            ferritin = {"code": "ferritin", "value": value, "unit": "ug/L", "date": day(ago)}
+            yield "alo-scalp", f"ferritin {value} {ago} days ago", {"labs": [ferritin]}
