@@ -172,7 +172,7 @@ def laid_out(
     )
     course = Course(
         members=tuple(made), interval=interval, sessions=tuple(sessions), steps=(*steps, *notes, *own),
-        start_earliest=start, own_row=any(p.candidate.own_row for p in made), windows=windows,
+        start_earliest=start, windows=windows,
         first_number=way.count + 1, followed=followed,
     )  # fmt: skip
     return course, strongest

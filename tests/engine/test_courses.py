@@ -297,7 +297,7 @@ def test_the_acid_under_the_chin_is_never_given_with_an_injection_beside_it(know
     first, second = together(case, chin, hands, knowledge)
     assert rule_of(first)[0] == "M6"
     assert "their intervals do not fit together" in rule_of(first)[2]
-    assert (first.own_row, second.own_row) == (True, False)
+    assert (first.interval, second.interval) == ((30, 30, 60), hands.candidate.interval)
     # Also where a clinic's own catalogue gave it the rhythm of the others.
     usual = replace(chin, candidate=replace(chin.candidate, own_row=False, interval=(7, 14, 21)))
     case, _chin, neck = two(knowledge, CHIN, NECK)
@@ -430,9 +430,8 @@ def test_one_concern_alone_has_its_own_rhythm_and_begins_when_it_may(knowledge: 
     assert course.sessions == ((bright,),) * bright.sessions
     later = case.today + timedelta(days=5)
     assert alone(bright, start=later).start_earliest == later
-    waits = replace(bright, candidate=replace(bright.candidate, free_from=later, own_row=True))
+    waits = replace(bright, candidate=replace(bright.candidate, free_from=later))
     assert alone(waits, start=case.today).start_earliest == later
-    assert alone(waits, start=case.today).own_row
 
 
 def test_the_cream_of_the_later_part_is_what_the_first_leaves(knowledge: Knowledge) -> None:
