@@ -206,6 +206,9 @@ def persons() -> dict[str, dict[str, Any]]:
             {"reactions": [{"event": "anaphylaxis", "grade": 4}]},
         )
     ]
+    burns: list[dict[str, Any]] = [{"area": "face", "date": day(ago)} for ago in (27, 28, 29)]
+    burns += [{"area": "face", "date": day(40), "healed_on": day(ago)} for ago in (13, 14)]
+    rows += [{"sunburns": [burn]} for burn in burns]
     rows += [
         {"phototype": phototype, "sun": [{"kind": "tan", "area": "face", "date": day(ago)}]}
         for phototype in (3, 4, None) for ago in (13, 14, 27, 28)

@@ -230,3 +230,10 @@ def test_the_most_cream_of_one_part(
     case, found = planned(knowledge, WRINKLES, weight_kg=weight)
     candidate = replace(found.candidate, area=area)
     assert most_grams(candidate, case, knowledge, product) == Decimal(grams)
+
+
+def test_an_allergy_takes_away_each_product_that_holds_it(knowledge: Knowledge) -> None:
+    found = comfort(knowledge, CHIN, bmi=24, allergies=[{"substance": "sulfite"}])["anaesthetic"]
+    assert (found["product"], found["volume_ml"]) == ("lidocaine-4-cream", None)
+    found = comfort(knowledge, CHIN, bmi=24, allergies=[{"substance": "paba"}])["anaesthetic"]
+    assert found["product"] == "dc-wheals"

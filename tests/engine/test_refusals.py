@@ -132,6 +132,11 @@ def test_pigment_has_its_volume_by_the_lesion(lesion: int | None, volume: str, k
     if lesion is not None:
         concern["lesion_cm2"] = lesion
     assert candidate(knowledge, concern, "syringe", "CK-PIG-1").volume_ml == Decimal(volume)
+    # Of the face the whole is taken where nobody measured, elsewhere the area's usual volume.
+    hands = concern | {"area": "hands"}
+    if lesion is None:
+        usual = Decimal(knowledge.areas["hands"]["syringe_default_ml"])
+        assert candidate(knowledge, hands, "syringe", "CK-PIG-1").volume_ml == usual
     # Needling treats the whole area.
     assert candidate(knowledge, concern, "microneedling", "CK-PIG-N").volume_ml == 3
 
