@@ -259,3 +259,6 @@ def doses() -> Iterator[tuple[str, str, dict[str, Any]]]:
         for ago in (179, 180, 181):
             ferritin = {"code": "ferritin", "value": value, "unit": "ug/L", "date": day(ago)}
             yield "alo-scalp", f"ferritin {value} {ago} days ago", {"labs": [ferritin]}
+    for name in ("wri-face", "alo-scalp", "fat-chin"):
+        blood = {"bmi": 24, "conditions": [{"code": "methaemoglobinaemia"}]}
+        yield name, "methaemoglobinaemia, with an anaesthetic", blood

@@ -13,6 +13,7 @@ from protocols.engine.candidates import (
     agent_limits,
     days_between,
     interval_for,
+    limit_factor,
     recovery_days,
     with_depth,
     with_volume,
@@ -236,3 +237,18 @@ def test_a_jet_has_no_depth_and_a_syringe_only_its_depth_changes(knowledge: Know
     assert with_depth(jet, Decimal(1), knowledge) is jet
     syringe = chosen(knowledge, FACE, "syringe")
     assert with_depth(syringe, Decimal(1), knowledge) == replace(syringe, depth_mm=Decimal(1))
+
+
+def test_a_cocktail_inside_its_limits_shrinks_by_nothing(knowledge: Knowledge) -> None:
+    part = chosen(knowledge, HANDS).components[0]
+    assert part.dose_mg is not None
+    limits: dict[str, Any] = {"limit_mg": None, "limit_ml": None}
+    assert limit_factor(()) == limit_factor((replace(part, **limits),)) == 1
+    assert limit_factor((replace(part, limit_mg=part.dose_mg, limit_ml=part.volume_ml),)) == 1
+    assert limit_factor((replace(part, limit_mg=part.dose_mg / 4, limit_ml=part.volume_ml / 2),)) == Decimal(
+        "0.25"
+    )
+    assert limit_factor((replace(part, limit_mg=part.dose_mg / 2, limit_ml=part.volume_ml / 4),)) == Decimal(
+        "0.25"
+    )
+    assert limit_factor((replace(part, **limits), replace(part, limit_mg=Decimal(0), limit_ml=None))) == 0
