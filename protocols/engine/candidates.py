@@ -238,7 +238,7 @@ def interval_for(
         if own:
             rows.append(tuple(own))
     least = max(*(row[0] for row in rows), *(knowledge.agents[agent]["min_days"] for agent in agents))
-    target = max(least, *(row[1] for row in rows), 0)
+    target = max(least, *(row[1] for row in rows))
     most = max(min(row[2] for row in rows), target)
     return (least, target, most), False
 

@@ -56,7 +56,6 @@ class Course:
     sessions: tuple[tuple[Planned, ...], ...]
     steps: tuple[Step, ...]
     start_earliest: date
-    own_row: bool = False
     windows: tuple[tuple[int, int, int], ...] = ()  # by session, as the physician set them
     first_number: int = 1  # of the first session still to come
     followed: "Followed | None" = None
@@ -80,7 +79,6 @@ def alone(planned: Planned, *, start: date) -> Course:
         sessions=((planned,),) * planned.sessions,
         steps=planned.steps,
         start_earliest=max(start, planned.candidate.free_from),
-        own_row=planned.candidate.own_row,
     )
 
 
@@ -276,8 +274,8 @@ def _separate(
         "K",
     )
     return [
-        Course(one.members, one.interval, one.sessions, (*one.steps, step), one.start_earliest, one.own_row),
-        Course(two.members, two.interval, two.sessions, (*two.steps, step), two.start_earliest, two.own_row),
+        replace(one, steps=(*one.steps, step)),
+        replace(two, steps=(*two.steps, step)),
     ]
 
 

@@ -182,8 +182,7 @@ def _apply_one(
             level = level or "info"
         elif kind == "prefer-modality":
             outcome.prefer.append(effect["modality"])
-        elif kind == "wait-procedure":
-            pass  # the waiting days differ by modality: candidates.free_from reads them
+        # `wait-procedure` does nothing here: the days differ by modality, candidates.free_from reads them.
     if level is None or quiet:
         return
     remedy = clause.remedy

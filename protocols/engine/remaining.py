@@ -56,18 +56,11 @@ def _kept(part: SignedPart, chosen: Planned, case: Any, knowledge: Knowledge) ->
             fits = (wanted.volume_ml * factor).quantize(Decimal("0.1"), ROUND_DOWN)
             wanted = with_volume(candidate, fits, case, knowledge) if fits > 0 else candidate
         candidate = wanted
-    if part.depth_mm is not None and candidate.depth_mm is not None:
-        # Never deeper than today's caps: the candidate of today knows them.
-        cap = _depth_cap(chosen, knowledge)
-        candidate = with_depth(
-            candidate, min(part.depth_mm, cap) if cap is not None else part.depth_mm, knowledge
-        )
+    # Never deeper than today's caps: the candidate of today knows them. A jet has none, and no depth.
+    cap = depth_cap(candidate, chosen, knowledge)
+    if part.depth_mm is not None and cap is not None:
+        candidate = with_depth(candidate, min(part.depth_mm, cap[0]), knowledge)
     return replace(chosen, candidate=candidate)
-
-
-def _depth_cap(planned: Planned, knowledge: Knowledge) -> Decimal | None:
-    cap = depth_cap(planned.candidate, planned, knowledge)
-    return cap[0] if cap else None
 
 
 def next_in_order(chosen: Chosen, case: Any, knowledge: Knowledge) -> tuple[str, str] | None:
@@ -78,7 +71,7 @@ def next_in_order(chosen: Chosen, case: Any, knowledge: Knowledge) -> tuple[str,
 
     def place(candidate: Candidate) -> tuple[int, int, str]:
         row = knowledge.cocktails[candidate.cocktail]
-        return order.index(candidate.modality), row["order"].get(candidate.modality, 99), candidate.cocktail
+        return order.index(candidate.modality), row["order"][candidate.modality], candidate.cocktail
 
     here = place(chosen.option.candidate)
     later = [o.candidate for o in chosen.others if o.free is not None and place(o.candidate) > here]
@@ -91,12 +84,11 @@ def next_in_order(chosen: Chosen, case: Any, knowledge: Knowledge) -> tuple[str,
 def deepened(planned: Planned, knowledge: Knowledge) -> Planned | None:
     """One step deeper in the indication's row, where the caps allow it."""
     candidate = planned.candidate
-    if candidate.modality != NEEDLING or candidate.depth_mm is None:
+    cap = depth_cap(candidate, planned, knowledge)
+    if candidate.modality != NEEDLING or candidate.depth_mm is None or cap is None:
         return None
     row = knowledge.indications[candidate.indication]["needling_depth_mm"]
-    cap = _depth_cap(planned, knowledge)
-    steps = sorted({Decimal(d) for d in row.values() if d})
-    deeper = [d for d in steps if d > candidate.depth_mm and (cap is None or d <= cap)]
+    deeper = [d for d in sorted({Decimal(d) for d in row.values() if d}) if candidate.depth_mm < d <= cap[0]]
     return replace(planned, candidate=with_depth(candidate, deeper[0], knowledge)) if deeper else None
 
 
@@ -117,10 +109,7 @@ def laid_out(
     decision = strongest.decision if strongest else "continue"
     steps = [verdict.step for verdict in sorted(verdicts, key=lambda v: STRENGTH.index(v.decision))]
     if decision in {"stop", "close", "complete"}:
-        followed = Followed(decision, way.count, way.signed.concerns, tuple(_left_out(way, strongest)))
-        return Course(
-            (), way.signed.interval, (), tuple(steps), found.start, False, (), way.count + 1, followed
-        ), strongest
+        return _over(decision, way, steps, found, _left_out(way, strongest)), strongest
     rows = [
         tuple(part for part in parts if part.concern not in ended and part.concern in planned)
         for _number, parts in way.coming
@@ -159,10 +148,7 @@ def laid_out(
         if one not in made:
             made.append(one)
     if not sessions:
-        followed = Followed("complete", way.count, way.signed.concerns, ())
-        return Course(
-            (), way.signed.interval, (), tuple(steps), found.start, False, (), way.count + 1, followed
-        ), strongest
+        return _over("complete", way, steps, found, ()), strongest
     interval = _interval(way, made)
     start = _start(way, sessions[0], interval, held, knowledge)
     windows = (_window(way, start, interval, knowledge), *((interval,) * (len(sessions) - 1)))
@@ -171,7 +157,8 @@ def laid_out(
     if decision in {"continue", "extend"} and adjusted:
         decision = "adjust"
     followed = Followed(decision, way.count, way.signed.concerns, tuple(changes))
-    own = [step for member in made[:2] for step in member.steps if step.step != "sessions"]
+    by_concern = {one.candidate.concern: one for one in made}
+    own = [step for one in by_concern.values() for step in one.steps if step.step != "sessions"]
     total = way.count + len(sessions)
     steps.append(
         Step(
@@ -185,10 +172,20 @@ def laid_out(
     )
     course = Course(
         members=tuple(made), interval=interval, sessions=tuple(sessions), steps=(*steps, *notes, *own),
-        start_earliest=start, own_row=any(p.candidate.own_row for p in made), windows=windows,
+        start_earliest=start, windows=windows,
         first_number=way.count + 1, followed=followed,
     )  # fmt: skip
     return course, strongest
+
+
+def _over(
+    decision: str, way: Way, steps: Sequence[Step], found: Survey, changes: Sequence[dict[str, Any]]
+) -> Course:
+    """A course without further sessions."""
+    return Course(
+        members=(), interval=way.signed.interval, sessions=(), steps=tuple(steps), start_earliest=found.start,
+        followed=Followed(decision, way.count, way.signed.concerns, tuple(changes)),
+    )  # fmt: skip
 
 
 def _lifetime(way: Way, found: Survey, knowledge: Knowledge) -> int | None:
@@ -299,8 +296,8 @@ def _changes(
         what: str,
         concern: str | None,
         number_: int | None,
-        old: str,
-        new: str,
+        old: str | None,
+        new: str | None,
         text: str,
         why: str | None = None,
     ) -> None:
@@ -345,14 +342,14 @@ def _changes(
                 say("composition", candidate.concern, at, agent, "saline",
                     f"{knowledge.label(agent)} is replaced by saline 1:1.", rules)  # fmt: skip
             if part.volume_ml is not None and part.volume_ml != candidate.volume_ml:
-                say("volume", candidate.concern, at, number(part.volume_ml) or "", number(candidate.volume_ml) or "",
+                say("volume", candidate.concern, at, number(part.volume_ml), number(candidate.volume_ml),
                     f"{number_words(candidate.volume_ml)} mL, not {number_words(part.volume_ml)} mL.", "R60")  # fmt: skip
             if (
                 part.depth_mm is not None
                 and candidate.depth_mm is not None
                 and part.depth_mm != candidate.depth_mm
             ):
-                say("depth", candidate.concern, at, number(part.depth_mm) or "", number(candidate.depth_mm) or "",
+                say("depth", candidate.concern, at, number(part.depth_mm), number(candidate.depth_mm),
                     f"{number_words(candidate.depth_mm)} mm, not {number_words(part.depth_mm)} mm.")  # fmt: skip
         for concern, part in before.items():
             say(

@@ -123,10 +123,9 @@ def _in_area(scene: Scene, fact: Fact) -> bool:
 
 def _near_area(scene: Scene, fact: Fact) -> bool:
     """In the area or beside it (REFERENCE.md §6 R10: within 2 cm)."""
-    area = fact.get("area")
-    if area is None or scene.assessed is None:
-        return True
-    return area in scene.knowledge.areas[scene.assessed.concern.area]["neighbours"] or _in_area(scene, fact)
+    here = scene.assessed
+    beside = here is not None and fact.get("area") in scene.knowledge.areas[here.concern.area]["neighbours"]
+    return beside or _in_area(scene, fact)
 
 
 def _status(fact: Fact) -> str:

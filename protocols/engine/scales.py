@@ -48,9 +48,9 @@ def score(scale: str, items: Mapping[str, int], knowledge: Knowledge) -> ScaleRe
     )
     severity = band if band in {"mild", "moderate", "severe"} else None
     words = {"below": "below the mild band", "above": "above the treatable range"}.get(band, band)
-    total = total.normalize()
+    total = Decimal(int(total)) if total == int(total) else total.normalize()
     return ScaleResult(
-        score=total if total.as_tuple().exponent else Decimal(int(total)),
+        score=total,
         band=severity,
         below=band == "below",
         above=band == "above",

@@ -16,6 +16,7 @@ from typing import Any
 
 from protocols.engine import load, parse, parse_follow_up, propose, replan
 from protocols.engine.examples import TODAY, example_case, examples
+from tests.engine.facts import doses, facts, persons
 from tests.engine.test_replan_laws import signed
 
 FILE = Path(__file__).with_suffix(".txt")
@@ -135,6 +136,12 @@ def proposed() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {
         "single": list(_singles()), "pair": list(_pairs()), "grade": list(_grades()),
         "comfort": list(_comforts()), "rule": [], "worked": [],
+        "fact": [(what, example_case({"patient": patient})) for what, patient in facts(KNOWN).items()],
+        "person": [(what, example_case({"patient": patient})) for what, patient in persons().items()],
+        "dose": [
+            (f"{name} {what}", example_case({"concerns": [CONCERNS[name]], "patient": patient, "preferences": {"pain": 8}}))
+            for name, what, patient in doses()
+        ],
     }  # fmt: skip
     for number, (rule, fires, example) in enumerate(examples(KNOWN.rules)):
         if "mix" not in example and example.get("at") != "session":
@@ -186,26 +193,12 @@ def under_way() -> dict[str, list[tuple[str, dict[str, Any]]]]:
     }  # fmt: skip
     asked = [("rej-face",), ("pig-face",), ("alo-scalp",), ("cel-thighs",), ("wri-face",), ("fat-chin",),
              ("por-face", "alo-scalp"), ("rej-face", "rej-neck"), ("fat-chin", "rej-neck"), ("pig-face", "wri-face"),
-             ("bri-face", "por-face"), ("rej-face", "bri-face"), ("alo-scalp", "por-face")]  # fmt: skip
+             ("bri-face", "por-face"), ("rej-face", "bri-face"), ("alo-scalp", "por-face"), ("rej-eyes", "wri-eyes")]  # fmt: skip
     for names in asked:
-        case = example_case({
-            "concerns": [CONCERNS[name] for name in names], "patient": {"bmi": 24},
-            "preferences": WISHES["needling" if names == ("wri-face",) else "any"],
-        })  # fmt: skip
-        answer = propose(parse(case, KNOWN.schema), KNOWN, date.fromisoformat(TODAY)).to_dict()
-        if answer["status"] != "proposed":
+        begun = _begun([CONCERNS[name] for name in names], needling=names == ("wri-face",))
+        if begun is None:
             continue
-        total, days = len(answer["courses"][0]["sessions"]), answer["courses"][0]["interval_days"]["target"]
-
-        def life(
-            done: int, gap: int, *, answer: Any = answer, case: Any = case, days: int = days
-        ) -> dict[str, Any]:
-            return case | {
-                "plan": signed(answer, date.fromisoformat(_day(gap + days * done + 1))),
-                "done": [{"number": n, "date": _day(gap + days * (done - n))} for n in range(1, done + 1)],
-                "missed": [], "scores": [], "adverse_events": [],
-            }  # fmt: skip
-
+        life, total, days = begun
         title = " + ".join(names)
         for what, edit in EDITS.items():
             for done, gap in ((1, days), (total - 1, 50)):
@@ -229,7 +222,63 @@ def under_way() -> dict[str, list[tuple[str, dict[str, Any]]]]:
         for done, word in product(range(1, total + 1), says):
             data = life(done, days) | {"scores": [{"concern": concern, "date": TODAY, **word}]}
             groups["review"].append((f"{title}: {done} done, {json.dumps(word)}", data))
+    groups["response"] = list(_responses())
     return groups
+
+
+def _begun(
+    concerns: list[dict[str, Any]], *, needling: bool = False
+) -> tuple[Callable[[int, int], dict[str, Any]], int, int] | None:
+    """The course proposed for these, as signed and so far done: by sessions done and days since the last."""
+    case = example_case({
+        "concerns": concerns, "patient": {"bmi": 24}, "preferences": WISHES["needling" if needling else "any"],
+    })  # fmt: skip
+    answer = propose(parse(case, KNOWN.schema), KNOWN, date.fromisoformat(TODAY)).to_dict()
+    if answer["status"] != "proposed":
+        return None
+    total, days = len(answer["courses"][0]["sessions"]), answer["courses"][0]["interval_days"]["target"]
+
+    def life(done: int, gap: int) -> dict[str, Any]:
+        return case | {
+            "plan": signed(answer, date.fromisoformat(_day(gap + days * done + 1))),
+            "done": [{"number": n, "date": _day(gap + days * (done - n))} for n in range(1, done + 1)],
+            "missed": [], "scores": [], "adverse_events": [],
+        }  # fmt: skip
+
+    return life, total, days
+
+
+#: Concerns with the score that they are judged by.
+SCORED: dict[str, dict[str, Any]] = {
+    "glogau": CONCERNS["rej-face"],
+    "mmasi": CONCERNS["pig-face"],
+    "fitzpatrick-wrinkle": {"indication": "wrinkles", "area": "face", "scale": "fitzpatrick-wrinkle", "items": {"score": 5}},
+    "pore": {"indication": "pores", "area": "face", "scale": "pore", "items": {"score": 3}},
+    "sinclair": {"indication": "alopecia", "area": "scalp", "scale": "sinclair", "items": {"grade": 3}, "hair_pattern": "patterned"},
+    "css": {"indication": "cellulite", "area": "thighs", "scale": "css",
+            "items": dict.fromkeys(("depressions", "depth", "raised", "laxity", "nuernberger_mueller"), 2)},
+    "cr-smfrs": CONCERNS["fat-chin"],
+}  # fmt: skip
+
+
+def _responses() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What today's score means, from no change to all gone, alone and beside another concern."""
+    for (scale, concern), other in product(SCORED.items(), (None, CONCERNS["rej-hands"])):
+        begun = _begun(
+            [concern, other] if other else [concern], needling=scale in {"fitzpatrick-wrinkle", "pore"}
+        )
+        if begun is None:
+            continue
+        life, total, days = begun
+        least = {row["code"]: row["min"] for row in KNOWN.scales[scale]["items"]}
+        code = f"{concern['indication']}/{concern['area']}"
+        for done, lower, gap, more in product((2, 3, total - 1, total), (0, 1, 9), (days, 85), (False, True)):
+            items = {name: max(least[name], value - lower) for name, value in concern["items"].items()}
+            review = {"concern": code, "date": TODAY, "scale": scale, "items": items, "wants_more": more}
+            yield (
+                f"{scale}{' and hands' if other else ''}: {done} done, {lower} lower, {gap} days ago, {more}",
+                life(done, gap) | {"scores": [review]},
+            )
 
 
 def _short(answer: dict[str, Any]) -> str:
@@ -267,17 +316,26 @@ GROUPS = [
 ]
 
 
-def lines_of(group: str) -> Iterator[str]:
-    """The records of a group as the answers are now."""
+def cases_of(group: str) -> list[tuple[str, dict[str, Any]]]:
+    """The cases of a group, in the order of their records."""
     name, number = group.split()
     first = (int(number) - 1) * _SIZE
+    return (_PROPOSED | _UNDER_WAY)[name][first : first + _SIZE]
+
+
+def record(group: str, title: str, data: dict[str, Any]) -> str:
+    """The record of one case of a group as its answer is now."""
     today = date.fromisoformat(TODAY)
-    for title, data in (_PROPOSED | _UNDER_WAY)[name][first : first + _SIZE]:
-        if name in _PROPOSED:
-            answer = propose(parse(data, KNOWN.schema), KNOWN, today)
-        else:
-            answer = replan(parse_follow_up(data, KNOWN), KNOWN, today)
-        yield f"{group}: {line(title, answer.to_dict())}"
+    if group.split()[0] in _PROPOSED:
+        answer = propose(parse(data, KNOWN.schema), KNOWN, today)
+    else:
+        answer = replan(parse_follow_up(data, KNOWN), KNOWN, today)
+    return f"{group}: {line(title, answer.to_dict())}"
+
+
+def lines_of(group: str) -> Iterator[str]:
+    """The records of a group as the answers are now."""
+    return (record(group, title, data) for title, data in cases_of(group))
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import pytest
 
 from protocols.engine import Knowledge, parse, propose
 from protocols.engine.case import Case
-from protocols.engine.courses import Course, Planned, combine
+from protocols.engine.courses import Course, Planned, alone, combine, comforts
 from protocols.engine.examples import example_case
 from protocols.engine.proposing import survey
+from protocols.engine.words import day_words
 
 PIGMENT = {"indication": "pigment", "area": "face", "grade": 2, "lesion_cm2": 80}
 THIGHS = {"indication": "cellulite", "area": "thighs", "grade": 2}
@@ -296,9 +297,164 @@ def test_the_acid_under_the_chin_is_never_given_with_an_injection_beside_it(know
     first, second = together(case, chin, hands, knowledge)
     assert rule_of(first)[0] == "M6"
     assert "their intervals do not fit together" in rule_of(first)[2]
-    assert (first.own_row, second.own_row) == (True, False)
+    assert (first.interval, second.interval) == ((30, 30, 60), hands.candidate.interval)
     # Also where a clinic's own catalogue gave it the rhythm of the others.
     usual = replace(chin, candidate=replace(chin.candidate, own_row=False, interval=(7, 14, 21)))
     case, _chin, neck = two(knowledge, CHIN, NECK)
     assert len(together(case, usual, neck, knowledge)) == 2
     assert len(together(case, usual, hands, knowledge)) == 1
+
+
+def test_each_reason_to_keep_two_concerns_apart_is_told_in_full(knowledge: Knowledge) -> None:
+    """The sentence of the plan: which first, from when the other, why."""
+    case, chin, neck = two(knowledge, CHIN, NECK)
+    acid = "deoxycholic acid is never given with another injection under the chin or in the neck"
+    case_two, bright, wrinkled = two(knowledge, BRI | {"grade": 3}, WRI | {"grade": 3})
+    case_three, face, hands = two(knowledge, BRI, HANDS)
+    apart = paced(face, (7, 7, 7), 4), paced(hands, (29, 30, 60), 4)
+    pigment = two(knowledge, PIGMENT, WRI, phototype=5)
+    for at, first, second, why in (
+        (case, chin, neck, acid),
+        (case_two, bright, wrinkled, "both are severe, and alternating would give each only three sessions"),
+        (case_three, *apart, "their intervals do not overlap"),
+        (pigment[0], *pigment[1:], "on darker skin a fresh needling can leave new pigment"),
+    ):
+        one, other = together(at, first, second, knowledge)
+        for course in (one, other):
+            rule, source, text = rule_of(course)
+            assert source == f"REFERENCE.md §8.5 {rule}"
+            assert text == (
+                f"Two courses, {first.candidate.concern} first, "
+                f"the other from {day_words(other.start_earliest)}: {why}."
+            )
+            assert course.steps[-1].because == (first.candidate.concern, second.candidate.concern)
+        assert one.steps[:-1] == first.steps
+        assert other.steps[:-1] == second.steps
+
+
+def test_the_second_course_never_begins_before_the_day_it_may(knowledge: Knowledge) -> None:
+    case, one, other = two(knowledge, BRI | {"grade": 3}, WRI | {"grade": 3})
+    late = case.today + timedelta(days=400)
+    first, second = together(case, one, replace(other, candidate=replace(other.candidate, free_from=late)), knowledge)  # fmt: skip
+    assert (first.start_earliest, second.start_earliest) == (case.today, late)
+    start = case.today + timedelta(days=9)
+    first, second = together(case, one, other, knowledge, start)
+    assert first.start_earliest == start
+    assert other.candidate.modality == "microneedling"
+    days = first.interval[1] * (len(first.sessions) - 1) + 14
+    assert second.start_earliest == start + timedelta(days=days)
+
+
+def test_lidocaine_in_both_cocktails_counts_together_against_the_day(knowledge: Knowledge) -> None:
+    case, face, hands = two(knowledge, BRI, HANDS, weight_kg=60)
+
+    def with_lidocaine(planned: Planned, mg: str) -> Planned:
+        part = replace(
+            planned.candidate.components[0], agent="lidocaine", dose_mg=Decimal(mg), limit_mg=None, limit_ml=None
+        )  # fmt: skip
+        return replace(planned, candidate=replace(planned.candidate, components=(part,)))
+
+    fits = together(case, with_lidocaine(face, "135"), with_lidocaine(hands, "135"), knowledge)
+    assert len(fits) == 1
+    over = together(case, with_lidocaine(face, "135"), with_lidocaine(hands, "135.1"), knowledge)
+    assert rule_of(over[0])[::2] == (
+        "M4",
+        f"Two courses, brightening/face first, the other from {day_words(over[1].start_earliest)}: "
+        "the lidocaine in both would be above the limit of the day.",
+    )
+    # The stricter of both limits counts.
+    halved = face.outcome.copy()
+    halved.factor = Decimal("0.5")
+    strict = replace(with_lidocaine(face, "100"), outcome=halved)
+    assert len(together(case, strict, with_lidocaine(hands, "35"), knowledge)) == 1
+    assert len(together(case, strict, with_lidocaine(hands, "36"), knowledge)) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "cocktail", "shared"),
+    [
+        # Either of the two: pigment's cocktail brightens too.
+        (PIGMENT, BRI, "CK-PIG-1", True),
+        (BRI, PIGMENT, "CK-PIG-1", True),
+        # Both must have chosen it.
+        ({"indication": "rejuvenation", "area": "face", "grade": 2}, WRI, "CK-PN", False),
+    ],
+)
+def test_a_shared_cocktail_is_one_part_of_the_longer_course(
+    one: dict[str, Any], other: dict[str, Any], cocktail: str, shared: bool, knowledge: Knowledge
+) -> None:
+    case, first, second = two(knowledge, one, other)
+    by_syringe = tuple(
+        replace(planned, candidate=replace(planned.candidate, modality="syringe"), sessions=sessions)
+        for planned, sessions in ((first, 4), (second, 6))
+    )
+    if not shared:
+        by_syringe = (
+            replace(by_syringe[0], candidate=replace(by_syringe[0].candidate, cocktail=cocktail)),
+            by_syringe[1],
+        )
+    courses = together(case, *by_syringe, knowledge)
+    if not shared:
+        assert rule_of(courses[0])[0] == "M2"
+        return
+    (course,) = courses
+    (merged,) = course.members
+    assert (merged.candidate.cocktail, merged.sessions) == (cocktail, 6)
+    assert merged.concerns == (first.candidate.concern, second.candidate.concern)
+    assert course.sessions == ((merged,),) * 6
+    assert rule_of(course) == (
+        "M1",
+        "REFERENCE.md §8.5 M1",
+        f"{cocktail} treats both concerns in one part; the more severe band counts.",
+    )
+    assert merged.outcome == next(p for p in (first, second) if p.candidate.cocktail == cocktail).outcome
+    # By two modalities there is nothing to share.
+    needled = replace(by_syringe[1], candidate=replace(by_syringe[1].candidate, modality="needle-free"))
+    assert rule_of(together(case, by_syringe[0], needled, knowledge)[0])[0] == "M3"
+
+
+def test_alternating_counts_six_visits_and_says_which_is_whose(knowledge: Knowledge) -> None:
+    case, bright, wrinkled = two(knowledge, BRI, WRI)
+    (course,) = together(case, bright, wrinkled, knowledge)
+    assert rule_of(course)[2] == (
+        "Alternating in one area, 6 sessions in all: odd ones brightening/face, even ones wrinkles/face; each gets 3."
+    )  # fmt: skip
+    assert course.members == (bright, wrinkled)
+    assert course.steps[-1].because == ("brightening/face", "wrinkles/face")
+
+
+def test_one_concern_alone_has_its_own_rhythm_and_begins_when_it_may(knowledge: Knowledge) -> None:
+    case, bright, _other = two(knowledge, BRI, HANDS)
+    course = alone(bright, start=case.today)
+    assert (course.members, course.interval, course.steps) == ((bright,), bright.candidate.interval, bright.steps)  # fmt: skip
+    assert course.sessions == ((bright,),) * bright.sessions
+    later = case.today + timedelta(days=5)
+    assert alone(bright, start=later).start_earliest == later
+    waits = replace(bright, candidate=replace(bright.candidate, free_from=later))
+    assert alone(waits, start=case.today).start_earliest == later
+
+
+def test_the_cream_of_the_later_part_is_what_the_first_leaves(knowledge: Knowledge) -> None:
+    case, face, neck = two(knowledge, WRI, {"indication": "wrinkles", "area": "decolletage", "grade": 2})
+    outspoken = replace(case, preferences={**case.preferences, "pain": 10})
+    found, used, limit = comforts((face, neck), outspoken, knowledge)
+    assert [(comfort.product, comfort.grams) for comfort in found] == [
+        ("emla-5", 30),
+        ("ice-vibration", None),
+    ]
+    assert (used, limit) == (150, 270)
+    # As the physician set it: 10 g on the face leave 20 for the second.
+    found, used, limit = comforts((replace(face, grams=Decimal(10)), neck), outspoken, knowledge)
+    assert [comfort.grams for comfort in found] == [10, 20]
+    assert used == 150
+    # 110 mg of the day are left: 22 g of the 5 % cream.
+    given = parse(
+        example_case({
+            "concerns": [WRI], "preferences": {"pain": 10},
+            "patient": {"given": [{"agent": "lidocaine", "dose_mg": 160, "date": "2026-12-01"}]},
+        }),
+        knowledge.schema,
+    )  # fmt: skip
+    found, used, limit = comforts((face,), given, knowledge)
+    assert (found[0].grams, used, limit) == (22, 110, 110)
+    assert comforts((), case, knowledge) == ([], 0, 0)

@@ -1,4 +1,4 @@
-"""No answer changes unnoticed: 2,600 cases and courses under way get, word for word, what is recorded for them."""
+"""No answer changes unnoticed: 5,500 cases and courses under way get, word for word, what is recorded for them."""
 
 import pytest
 

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from protocols.engine import Knowledge, KnowledgeError, load, parse, propose
 from protocols.engine.checking import Codes, cocktail_faults, faults
+from protocols.engine.choosing import assess
 from protocols.engine.examples import example_case, examples, rules_in
 from protocols.engine.proposing import survey
-from protocols.engine.rules import compile_rules, fired
+from protocols.engine.rules import Scene, compile_rules, fired
+from protocols.engine.rules import test_of as condition_of
 
 FOLDER = Path(__file__).parents[2] / "protocols" / "knowledge"
 KNOWN = load(FOLDER)
@@ -158,3 +160,25 @@ def test_a_clause_that_is_skipped_for_lack_of_its_facts_is_never_true(
         )  # fmt: skip
         true = [clause for clause in compile_rules(KNOWN) if clause.test(scene) is not None]
         assert [clause for clause, _evidence in fired(compile_rules(KNOWN), scene)] == true
+
+
+@pytest.mark.parametrize(
+    ("procedure", "found"),
+    [
+        ({"code": "filler-ha", "date": "2026-11-18", "area": "face"}, True),  # 13 days ago; needling waits 28
+        ({"code": "filler-ha", "date": "2026-11-04", "area": "face"}, True),
+        ({"code": "filler-ha", "date": "2026-11-03", "area": "face"}, False),
+        ({"code": "filler-ha", "date": "2026-11-18", "area": "hands"}, False),
+        ({"code": "vaccination", "date": "2026-12-01"}, False),
+    ],
+)
+def test_a_procedure_is_recent_while_any_modality_waits_for_it(
+    procedure: dict[str, Any], found: bool, knowledge: Knowledge
+) -> None:
+    case = parse(example_case({"patient": {"procedures": [procedure]}}), knowledge.schema)
+    assessed, _missing = assess(case.concerns[0], knowledge)
+    evidence = condition_of({"recent_procedure": True})(Scene(case, case.today, knowledge, assessed=assessed))
+    assert (evidence is not None) is found
+    if evidence is not None:
+        assert evidence[0][0].startswith(knowledge.label("filler-ha"))
+        assert evidence[0][1] == case.facts["procedures"][0]
