@@ -148,7 +148,9 @@ def laid_out(
         if one not in made:
             made.append(one)
     if not sessions:
-        return _over("complete", way, steps, found, ()), strongest
+        # Sessions are to come, but a fact is missing that they hang on: nothing is complete.
+        over = "hold" if decision == "hold" and way.coming else "complete"
+        return _over(over, way, steps, found, ()), strongest
     interval = _interval(way, made)
     start = _start(way, sessions[0], interval, held, knowledge)
     windows = (_window(way, start, interval, knowledge), *((interval,) * (len(sessions) - 1)))

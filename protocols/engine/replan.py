@@ -224,6 +224,12 @@ def _never_planned(found: Survey, ways: Sequence[Way]) -> tuple[dict[str, Any], 
     )
 
 
+def _until(rows: Sequence[tuple[Way, list[Verdict], Verdict | None, Course]]) -> date | None:
+    """When the last hold ends; None where a fact is missing."""
+    dates = [v.until for _w, verdicts, _s, _c in rows for v in verdicts if v.decision == "hold"]
+    return None if None in dates else max((d for d in dates if d is not None), default=None)
+
+
 def _settled(
     rows: Sequence[tuple[Way, list[Verdict], Verdict | None, Course]], found: Survey
 ) -> tuple[str, date | None]:
@@ -233,9 +239,10 @@ def _settled(
         open_rows = [row for row in going if row[3].followed and row[3].followed.decision != "hold"]
         if open_rows:
             return "proposed", None
-        dates = [v.until for _w, verdicts, _s, _c in going for v in verdicts if v.decision == "hold"]
-        return "deferred", None if None in dates else max(d for d in dates if d is not None)
+        return "deferred", _until(going)
     decisions = {row[3].followed.decision for row in rows if row[3].followed}
+    if "hold" in decisions:
+        return "deferred", _until(rows)
     if "stop" in decisions:
         return "declined", None
     if "close" in decisions:

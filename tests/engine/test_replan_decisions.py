@@ -203,3 +203,11 @@ def test_deoxycholic_acid_never_passes_six_in_a_lifetime() -> None:
     found = decide(data)
     assert found["sessions_total"] == 4
     assert found["interval_days"] == {"min": 30, "target": 30, "max": 60}
+
+
+def test_a_course_whose_baseline_lacks_an_item_waits_for_it_and_is_not_called_complete() -> None:
+    data = under_way()
+    del data["concerns"][0]["items"]["chin_area"]
+    found = decide(data)
+    assert (found["status"], found["until"], found["decision"]) == ("deferred", None, "hold")
+    assert any(row["rule"] == "R00" and row["level"] == "block" for row in found["findings"])
