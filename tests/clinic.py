@@ -1,5 +1,6 @@
 """A small clinic and its cast for tests: Dr. Amari signs, Inés Roca assists, Marta books, Lea Brandt is the patient."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -166,7 +167,9 @@ class Clinic:
         }
         return Patient.objects.create(given_name=given, family_name=family, **(known | facts))
 
-    def signed_plan(self, patient: Patient | None = None, *, sessions: int = 4) -> TreatmentPlan:
+    def signed_plan(
+        self, patient: Patient | None = None, *, sessions: int = 4, cream_min: int = 0, needs: Sequence[str] = ("injection",)
+    ) -> TreatmentPlan:  # fmt: skip
         """A signed plan for pigment on the face, 14 days apart, without the engine."""
         patient = patient or self.lea
         assessment = Assessment.objects.create(patient=patient, author=self.amari, assessed_on=self.today)
@@ -202,7 +205,8 @@ class Clinic:
                 latest_days=30 if number == 1 else 21,
                 not_before=self.today if number == 1 else None,
                 duration_min=30,
-                needs=["injection"],
+                needs=list(needs),
+                arrive_early_min=cream_min,
                 summary="Face, CK-PIG-1, papule 1.5 mm",
                 volume_ml=Decimal("4.0"),
                 content=SESSION | {"number": number},

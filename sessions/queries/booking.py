@@ -109,12 +109,13 @@ def _too_near(
     planned: Sequence[PlannedSession], standing: Sequence[dict[str, Any]], location: Location
 ) -> list[Span]:
     """Days too near to the patient's sessions of other courses (REFERENCE.md §8.3)."""
+    others = [row for row in standing if not row["own"]]
+    if not others:
+        return []
     known = knowledge()
     shapes = {json.dumps(row.content["parts"], sort_keys=True): row.content["parts"] for row in planned}
     found = []
-    for row in standing:
-        if row["own"]:
-            continue
+    for row in others:
         before = max(days_between(mine, row["parts"], known) for mine in shapes.values())
         after = max(days_between(row["parts"], mine, known) for mine in shapes.values())
         noon = datetime.combine(row["day"], time(12), tzinfo=location.zone)

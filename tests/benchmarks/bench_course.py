@@ -91,8 +91,8 @@ def _same_cost() -> tuple[str, str, str]:
 def _growth() -> list[tuple[str, str, str]]:
     def cost(scale: int, weeks: int) -> float:
         book = _loaded(clinic(5, 0.6, people=10 * scale, rooms=8 * scale, devices=4 * scale, weeks=weeks))
-        # The whole time is searched: the first visit may lie on any day that leaves room for the others.
-        visits = six_visits(first=weeks * 7 - 90)
+        # The days on which the first visit may lie grow with the weeks.
+        visits = six_visits(first=weeks * 7 // 2)
         one = Problem(visits, book, problem(1, 0.5, people=1, rooms=1, devices=1, weeks=1).wish, START, NOW)
         return min(_timed(_search(one))[0] for _round in range(5))
 
@@ -104,7 +104,10 @@ def _growth() -> list[tuple[str, str, str]]:
     for scale in (2, 4, 8):
         spent = cost(1, 26 * scale)
         rows.append((f"{scale} times the weeks", f"{spent:.1f} ms", f"{spent / base:.1f} times"))
-    return [("course search over all 26 weeks", f"{base:.1f} ms", "the first visit on any day"), *rows]
+    return [
+        ("course search over 26 weeks", f"{base:.1f} ms", "the first visit on any day of the first half"),
+        *rows,
+    ]
 
 
 def _memory() -> tuple[str, str, str]:

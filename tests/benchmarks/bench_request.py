@@ -101,10 +101,16 @@ def _peers(people: list[list[Span]]) -> dict[str, Any]:
     }
     with peer.database() as (_name, environment), tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         Path(file.name).write_text(json.dumps(told))
+        subprocess.run(
+            [str(peer.python()), str(peer.HERE / "appointment_site.py"), "prepare", "1"], env=environment, check=True,
+            capture_output=True,
+        )  # fmt: skip
         answer = subprocess.run(
-            [str(peer.python()), str(peer.HERE / "appointment_search.py"), file.name], env=environment, check=True,
+            [str(peer.python()), str(peer.HERE / "appointment_search.py"), file.name], env=environment, check=False,
             capture_output=True, text=True,
         )  # fmt: skip
+    if answer.returncode:
+        raise RuntimeError(f"the peer failed: {answer.stderr.strip()[-600:]}")
     found: dict[str, Any] = json.loads(answer.stdout.strip().splitlines()[-1])
     return found
 

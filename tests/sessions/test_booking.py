@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 
 from patients.models import Patient
 from sessions.actions import booking as actions
-from sessions.models import Appointment, CourseBooking, Message
-from sessions.queries.booking import options_for, to_book
+from sessions.models import Appointment, CourseBooking, Message, Practitioner, Room
+from sessions.queries.booking import options_for, search_course, to_book
 from sessions.reminders import outbox
 from sessions.reminders.schedule import GRACE, reminder_time
 from sessions.scheduling import Preferences, Slot
@@ -167,7 +167,7 @@ def test_the_database_refuses_what_the_code_would_let_pass(
         patient=clinic.patient("Ana", "Otra"), practitioner=clinic.nurse, room_id=slots[1].room,
         starts_at=slots[1].start, ends_at=slots[1].end,
     )  # fmt: skip
-    monkeypatch.setattr(actions, "_free", lambda *_a, **_k: None)
+    monkeypatch.setattr(actions, "check_free", lambda *_a, **_k: None)
     with pytest.raises(actions.TimeTaken, match="The room was taken"):
         actions.book_course(
             plan=plan,
@@ -454,3 +454,56 @@ def test_one_key_for_two_plans_at_the_same_moment_books_one_of_them(racing: Clin
         Message.objects.all().delete()
         Appointment.objects.all().delete()
         CourseBooking.objects.all().delete()
+
+
+def test_a_whole_search_takes_three_queries_however_many_people_and_days(
+    clinic: Clinic, django_assert_num_queries: Any
+) -> None:
+    plan = clinic.signed_plan()
+    search_course(plan, clinic.location, Preferences(), now=now(clinic))
+    for round_ in range(2):
+        with django_assert_num_queries(3):
+            found = search_course(plan, clinic.location, Preferences(), now=now(clinic))
+        assert len(found.options) == 3
+        for number in range(4):
+            person = clinic.practise(clinic.user(f"more{round_}{number}", f"More {round_}{number}", "nurse"))
+            clinic.appointment(
+                patient=clinic.patient("Ana", f"Otra{round_}{number}"), practitioner=person, room=clinic.other_room,
+                starts_at=clinic.at(9 + 2 * number, day=MONDAY + timedelta(days=round_)),
+                ends_at=clinic.at(10 + 2 * number, day=MONDAY + timedelta(days=round_)),
+            )  # fmt: skip
+
+
+def test_the_cream_keeps_its_chair_and_its_patient(clinic: Clinic) -> None:
+    """From the minute it is put on, in a room of its own; the database refuses a second one there."""
+    chair = Room.objects.create(location=clinic.location, name="Chair", capabilities=["preparation"])
+    plan = clinic.signed_plan(cream_min=45)
+    visit = book(clinic, plan).appointments.order_by("starts_at")[0]
+    assert (visit.prep_room, visit.starts_at - visit.prep_from) == (chair, timedelta(minutes=45))
+    # Nobody is asked to come before anybody works.
+    assert visit.prep_from >= clinic.at(9)
+    inside = {
+        "starts_at": visit.prep_from, "ends_at": visit.prep_from + timedelta(minutes=15),
+        "practitioner": clinic.nurse, "room": clinic.other_room,
+    }  # fmt: skip
+    with pytest.raises(IntegrityError, match="patient_not_double_booked"), transaction.atomic():
+        clinic.appointment(patient=visit.patient, **inside)
+    other = clinic.patient("Ana", "Otra")
+    later = visit.starts_at + timedelta(minutes=60)
+    with pytest.raises(IntegrityError, match="preparation_room_not_double_booked"), transaction.atomic():
+        clinic.appointment(
+            patient=other, practitioner=clinic.nurse, room=clinic.other_room, starts_at=later,
+            ends_at=later + timedelta(minutes=30), prep_from=visit.prep_from, prep_room=chair,
+        )  # fmt: skip
+    with pytest.raises(IntegrityError, match="serves_nothing_else"), transaction.atomic():
+        Room.objects.filter(pk=chair.pk).update(capabilities=["preparation", "injection"])
+
+
+def test_a_session_that_shares_needling_and_injections_needs_somebody_who_does_both(clinic: Clinic) -> None:
+    plan = clinic.signed_plan(needs=["injection", "needling"])
+    Practitioner.objects.exclude(pk=clinic.practitioner.pk).update(qualifications=["injection"])
+    assert {slot.practitioner for slot in best(clinic, plan)} == {clinic.practitioner.pk}
+    Practitioner.objects.update(qualifications=["injection"])
+    found = search_course(plan, clinic.location, Preferences(), now=now(clinic))
+    assert found.obstacle is not None
+    assert found.obstacle.lacking[0] == "qualification"
