@@ -43,9 +43,13 @@ def booked(clinic: Clinic) -> list[Appointment]:
 
 
 def box(what: Locator) -> dict[str, float]:
-    found = what.bounding_box()
-    assert found is not None
-    return dict(found)
+    """Where it is on the page; one that is drawn anew at this moment is asked again."""
+    for _try in range(20):
+        expect(what).to_be_visible()
+        found = what.bounding_box()
+        if found is not None:
+            return dict(found)
+    raise AssertionError("never stayed on the page")
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -321,7 +321,7 @@ def problems(draw: st.DrawFn) -> tuple[list[Visit], Diary, Preferences]:
 
 
 @given(problems())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_the_best_option_is_the_best_there_is(problem: tuple[list[Visit], Diary, Preferences]) -> None:
     rows, book, wish = problem
     options = find(rows, book, wish)
