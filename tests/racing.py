@@ -26,7 +26,7 @@ from mesoclinic.services.supervisor import _commands
 from protocols.models import TreatmentPlan
 from sessions.models import Appointment, Location
 from sessions.scheduling import Slot
-from sessions.views.booking import pack
+from sessions.views.shared import pack
 
 ROOT = Path(__file__).resolve().parents[1]
 _TOKEN = "t" * 32

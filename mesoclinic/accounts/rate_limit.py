@@ -47,8 +47,9 @@ def tries_left(username: str, address: str) -> int:
         return LIMIT
 
 
-def _count(key: str) -> int:
-    cache.add(key, 0, WINDOW_SECONDS)
+def count_up(key: str, seconds: int) -> int:
+    """Count one more under a key whose window of so many seconds began with the first. Raises RedisError."""
+    cache.add(key, 0, seconds)
     try:
         return int(cache.incr(key))
     except ValueError:
@@ -60,7 +61,11 @@ def count_failure(username: str, address: str) -> int:
     """Note a failure and return the tries left. The window starts with the first failure."""
     try:
         return max(
-            min(LIMIT - _count(_key(username, address)), ADDRESS_LIMIT - _count(_address_key(address))), 0
+            min(
+                LIMIT - count_up(_key(username, address), WINDOW_SECONDS),
+                ADDRESS_LIMIT - count_up(_address_key(address), WINDOW_SECONDS),
+            ),
+            0,
         )
     except RedisError:
         logger.warning("sign-in failures are not counted: Redis does not answer")

@@ -23,6 +23,7 @@ from sessions.models import CalendarFeed, Practitioner
 from sessions.selfservice.limits import too_many
 
 
+# Nothing is changed here: another method is told that it is not allowed, not asked for a token.
 @login_not_required
 @csrf_exempt
 @require_safe

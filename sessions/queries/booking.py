@@ -60,15 +60,20 @@ def slot_of(visit: Appointment) -> Slot:
     )  # fmt: skip
 
 
+def visits_of_course(plan: TreatmentPlan, course: int) -> dict[int, Appointment]:
+    """Standing visits of a course by session number, of every version of its plan. One query."""
+    rows = (
+        Appointment.objects.filter(LIVE, in_series(plan), planned_session__course=course)
+        .select_related("planned_session", "location", "practitioner__user", "room", "device", "patient")
+        .order_by("starts_at")
+    )
+    return {row.planned_session.number: row for row in rows if row.planned_session is not None}
+
+
 def neighbours(current: Appointment) -> dict[int, Appointment]:
-    """Standing visits of the same course by session number."""
+    """Standing visits of the same course by session number; none around a visit outside of any course."""
     planned = current.planned_session
-    if planned is None:
-        return {}
-    rows = Appointment.objects.filter(
-        LIVE, in_series(planned.plan), planned_session__course=planned.course
-    ).select_related("planned_session", "location")
-    return {row.planned_session.number: row for row in rows if row.planned_session}
+    return visits_of_course(planned.plan, planned.course) if planned is not None else {}
 
 
 @dataclass(frozen=True)
@@ -159,18 +164,14 @@ def search_course(
     start = max(today, planned[0].not_before or today)
     visits = [visit_of(row) for row in planned]
     last = (before or start) + timedelta(days=sum(row.latest_days for row in planned))
-    book = diary(
-        location, min(start, before or start), max(last, start), plan.patient,
-        more=_too_near(planned, standing, location),
-    )  # fmt: skip
+    first, last = min(start, before or start), max(last, start)
+    near = _too_near(planned, standing, location)
+    book = diary(location, first, last, plan.patient, more=near)
     options = find_course(visits, book, wish, start=start, now=now, before=before, count=count)
     if options:
         return CourseSearch(planned, options)
-    book = diary(
-        location, min(start, before or start), max(last, start) + timedelta(days=FURTHER), plan.patient,
-        more=_too_near(planned, standing, location),
-    )  # fmt: skip
-    return CourseSearch(planned, [], why_not(visits, book, wish, start=start, now=now, before=before))
+    further = diary(location, first, last + timedelta(days=FURTHER), plan.patient, more=near)
+    return CourseSearch(planned, [], why_not(visits, further, wish, start=start, now=now, before=before))
 
 
 def options_for(

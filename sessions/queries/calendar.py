@@ -33,7 +33,7 @@ def appointments(location: Location, day: date, days: int = 1) -> QuerySet[Appoi
             ends_at__gt=start,
         )
         .select_related(
-            "patient", "practitioner__user", "room", "device", "planned_session__plan", "location"
+            "patient", "practitioner__user", "room", "device", "type", "planned_session__plan", "location"
         )
         .prefetch_related(
             Prefetch("records", queryset=TreatmentRecord.objects.order_by("-version")),
@@ -146,7 +146,7 @@ def day_rows(rows: Sequence[Appointment], now: datetime) -> list[dict[str, Any]]
         found.append(
             {
                 "appointment": row,
-                "title": f"Session {planned.number}" if planned else row.get_kind_display(),
+                "title": f"Session {planned.number}" if planned else row.what,
                 "text": planned.summary if planned else row.note,
                 "warnings": warnings_of(row.patient, now.astimezone(row.location.zone).date()),
                 "past": row.status == Appointment.Status.DONE or row.status in Appointment.FREED,

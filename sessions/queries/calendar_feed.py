@@ -18,14 +18,13 @@ from patients import vocabulary
 from patients.models import Allergy, Patient
 from sessions.models import Absence, Appointment, Closure, Device, Location, Room, WorkingHours
 from sessions.queries.calendar import bounds, service_of
+from sessions.queries.diary import LONGEST
 from sessions.scheduling import Span, expand_hours, free_spans
 from sessions.scheduling.diary import CLEANUP, SETUP, fittings_for
 from sessions.setup.codes import QUALIFICATIONS, ROOM_USES, words
 
 #: Six weeks of a month's page are the most that anybody looks at.
 MOST_DAYS = 42
-#: No visit is longer: a range then starts its look at the index a day before it, not at the first visit of all time.
-LONGEST_VISIT = timedelta(days=1)
 #: A month with more visits is drawn as numbers of each day: nobody reads so many names, no browser needs to hold them.
 MOST_IN_A_MONTH = 600
 
@@ -71,7 +70,7 @@ class Reader:
 
 def _within(location_id: int, start: datetime, end: datetime) -> Any:
     return Appointment.objects.filter(
-        location_id=location_id, starts_at__gte=start - LONGEST_VISIT, starts_at__lt=end
+        location_id=location_id, starts_at__gte=start - LONGEST, starts_at__lt=end
     )
 
 

@@ -63,15 +63,16 @@ def _resources(location: Location) -> _Resources:
         .values_list(Value("device"), "pk", "kind", Value([], codes), *nothing)
     )
     found = _Resources()
+    rooms_by_name: list[tuple[str, int, frozenset[str]]] = []
     for kind, key, name, fit, weekday, starts, ends in hours.union(rooms, devices, all=True).order_by():
         if kind == "staff":
             found.people[key] = name, frozenset(fit)
             found.hours[key].append((weekday, starts, ends))
         elif kind == "room":
-            found.rooms.append((name, (key, frozenset(fit))))  # type: ignore[arg-type]  # sorted by name below
+            rooms_by_name.append((name, key, frozenset(fit)))
         else:
             found.devices.append((key, name))
-    found.rooms = [row for _name, row in sorted(found.rooms)]  # type: ignore[misc]
+    found.rooms = [(key, fit) for _name, key, fit in sorted(rooms_by_name, key=lambda room: room[:2])]
     found.devices.sort()
     return found
 

@@ -12,10 +12,10 @@ from django.db.models.functions import Lag
 from patients.queries import with_name
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Absence, Appointment, Closure, Device, Location
-from sessions.queries.booking import in_series, near_other_courses, slot_of, visit_of
+from sessions.queries.booking import near_other_courses, slot_of, visit_of, visits_of_course
 from sessions.queries.diary import LIVE, day_of, diary
 from sessions.queries.types import visit_for
-from sessions.scheduling import Diary, Preferences, Slot, Span, Stretches, find_course, reflow
+from sessions.scheduling import Diary, Preferences, Slot, Span, Stretches, find_course, outside, reflow
 from sessions.scheduling.diary import CLEANUP, SETUP
 
 COMING = (Appointment.Status.REQUESTED, Appointment.Status.BOOKED, Appointment.Status.CONFIRMED)
@@ -80,16 +80,6 @@ def _with_taken(book: Diary, slots: Iterable[Slot], own: Sequence[Span] = ()) ->
     return replace(book, busy=busy)
 
 
-def _visits(plan: TreatmentPlan, course: int) -> dict[int, Appointment]:
-    """Standing visits of a course by session number, of every version of its plan."""
-    rows = (
-        Appointment.objects.filter(LIVE, in_series(plan), planned_session__course=course)
-        .select_related("planned_session", "location", "practitioner__user", "room", "device", "patient")
-        .order_by("starts_at")
-    )
-    return {row.planned_session.number: row for row in rows if row.planned_session is not None}
-
-
 def _local(visit: Appointment) -> date:
     return visit.starts_at.astimezone(visit.location.zone).date()
 
@@ -98,8 +88,7 @@ def _leaves(planned: PlannedSession, before: date | None, day: date) -> int:
     """Days by which a visit on `day` is outside its window after `before`."""
     if before is None:
         return 0
-    gap = (day - before).days
-    return min(gap - planned.earliest_days, 0) or max(gap - planned.latest_days, 0)
+    return outside((day - before).days, planned.earliest_days, planned.latest_days)
 
 
 def course_proposal(
@@ -113,7 +102,7 @@ def course_proposal(
     """
     put, forced = put or {}, set(must_move)
     planned = {row.number: row for row in plan.planned_sessions.filter(course=course)}
-    visits = _visits(plan, course)
+    visits = visits_of_course(plan, course)
     movable = {
         number
         for number, visit in visits.items()
@@ -296,7 +285,7 @@ def lines_of(rows: Iterable[Appointment]) -> list[dict[str, Any]]:
         planned = row.planned_session
         assert planned is not None
         gap = int(row.gap)  # type: ignore[attr-defined]  # annotated by out_of_window
-        days = min(gap - planned.earliest_days, 0) or max(gap - planned.latest_days, 0)
+        days = outside(gap, planned.earliest_days, planned.latest_days)
         found.append(
             {
                 "visit": row,

@@ -28,7 +28,7 @@ from sessions.reflow.actions import Change
 from sessions.reflow.queries import Cause, Line, Proposal
 from sessions.reminders.schedule import address_of
 from sessions.scheduling import Slot
-from sessions.views.booking import _names, called, pack, unpack, wall_clock
+from sessions.views.shared import called, names_of, pack, unpack, wall_clock
 
 #: So many patients are put in order at once; the others follow, the most urgent first.
 AT_ONCE = 25
@@ -132,7 +132,7 @@ def course(request: HttpRequest, pk: int, course: int) -> HttpResponse:
         raise Http404("nothing to lay out")
     context = {
         "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
-        "fault": fault, "proposal": _told(proposal, _names(proposal.location)) if proposal else None,
+        "fault": fault, "proposal": _told(proposal, names_of(proposal.location)) if proposal else None,
         "address": address_of(plan.patient), "slot": chosen, "location": proposal.location if proposal else None,
     }  # fmt: skip
     return render(request, "sessions/reflow/course.html", context, status=409 if fault else 200)
@@ -234,7 +234,7 @@ def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     for proposal in proposals:
         place = proposal.location
         if place.pk not in names:
-            names[place.pk] = _names(place)
+            names[place.pk] = names_of(place)
         patient = next(line.visit for line in proposal.visits if line.visit and line.visit.pk in hits).patient
         rows.append(_told(proposal, names[place.pk]) | {"patient": patient, "plan": proposal.plan})
     context = {

@@ -14,7 +14,7 @@ from sessions.scheduling.diary import (
 )
 from sessions.scheduling.flow import Reflow, reflow
 from sessions.scheduling.hours import Span, expand_hours, free_spans
-from sessions.scheduling.moves import Deviation, check_move
+from sessions.scheduling.moves import Deviation, check_move, outside
 from sessions.scheduling.obstacles import Obstacle, Relief, why_not
 from sessions.scheduling.search import (
     CourseOption,
@@ -42,6 +42,7 @@ __all__ = [
     "find_all_slots",
     "find_course",
     "free_spans",
+    "outside",
     "read_wish",
     "reflow",
     "why_not",

@@ -19,6 +19,11 @@ class Deviation:
     latest: int
 
 
+def outside(gap: int, earliest: int, latest: int) -> int:
+    """Days by which `gap` days lie outside a window: negative is too soon, positive too late, 0 inside."""
+    return min(gap - earliest, 0) or max(gap - latest, 0)
+
+
 def check_move(
     visits: Sequence[Visit], days: Mapping[int, date], moved: int, to: date
 ) -> tuple[Deviation, ...]:
@@ -36,8 +41,7 @@ def check_move(
         if visit is None or number != before + 1 or moved not in {before, number}:
             continue
         gap = (placed[number] - placed[before]).days
-        if gap < visit.earliest:
-            found.append(Deviation(number, gap - visit.earliest, gap, visit.earliest, visit.latest))
-        elif gap > visit.latest:
-            found.append(Deviation(number, gap - visit.latest, gap, visit.earliest, visit.latest))
+        days_off = outside(gap, visit.earliest, visit.latest)
+        if days_off:
+            found.append(Deviation(number, days_off, gap, visit.earliest, visit.latest))
     return tuple(found)

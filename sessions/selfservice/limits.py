@@ -6,11 +6,10 @@ A signature of 95 bits needs no such help. Without Redis nobody is refused: a co
 import hashlib
 import logging
 
-from django.core.cache import cache
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 
-from mesoclinic.accounts.rate_limit import client_address
+from mesoclinic.accounts.rate_limit import client_address, count_up
 
 logger = logging.getLogger(__name__)
 WINDOW_SECONDS = 60
@@ -21,12 +20,7 @@ PER_ADDRESS, PER_LINK = 240, 40
 def _count(name: str, what: str) -> int:
     # Hashed, so that neither a link nor an address stands in Redis.
     key = f"open-pages:{name}:{hashlib.sha256(what.encode()).hexdigest()}"
-    cache.add(key, 0, WINDOW_SECONDS)
-    try:
-        return int(cache.incr(key))
-    except ValueError:
-        # The window ended between the two calls.
-        return 0
+    return count_up(key, WINDOW_SECONDS)
 
 
 def too_many(request: HttpRequest, token: str) -> bool:

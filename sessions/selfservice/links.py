@@ -6,71 +6,22 @@ never carries a withdrawn link. All links of a patient die together when the fro
 covers the number of withdrawals (LinkWithdrawal), and so does a lost phone with many messages on it.
 """
 
-import re
-import string
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.crypto import constant_time_compare, salted_hmac
 
 from sessions.models import Appointment, CourseBooking, LinkWithdrawal, Message
 from sessions.queries.booking import in_series
+from sessions.tokens import genuine, key_of, token_for
 
 #: What stands in a message's text until it leaves.
 VISIT_LINK, COURSE_LINK = "[[visit]]", "[[course]]"
 #: Links live this long after the end of the visit, of a course's last one.
 AFTERWARDS = timedelta(days=1)
 VISIT, COURSE = "visit", "course"
-
-_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-#: 16 signs of 62 are 95 bits: nobody guesses one, and the whole link stays below 60 signs.
-_SIGNATURE = 16
-_FORM = re.compile(rf"[0-9A-Za-z]{{{_SIGNATURE}}}[1-9A-Za-z][0-9A-Za-z]{{0,9}}", re.ASCII)
-_LARGEST = 2**63 - 1
-
-
-def _in_signs(number: int) -> str:
-    text = ""
-    while number:
-        number, rest = divmod(number, 62)
-        text = _DIGITS[rest] + text
-    return text
-
-
-def _number(text: str) -> int:
-    number = 0
-    for sign in text:
-        number = number * 62 + _DIGITS.index(sign)
-    return number
-
-
-def _signature(purpose: str, key: int, withdrawals: int, secret: str | bytes) -> str:
-    mac = salted_hmac(
-        "sessions.selfservice", f"{purpose}:{key}:{withdrawals}", secret=secret, algorithm="sha256"
-    )
-    return _in_signs(int.from_bytes(mac.digest())).rjust(43, "0")[-_SIGNATURE:]
-
-
-def _token(purpose: str, key: int, withdrawals: int) -> str:
-    return _signature(purpose, key, withdrawals, settings.SECRET_KEY) + _in_signs(key)
-
-
-def _genuine(token: str, purpose: str, key: int, withdrawals: int) -> bool:
-    return any(
-        constant_time_compare(token[:_SIGNATURE], _signature(purpose, key, withdrawals, secret))
-        for secret in [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    )
-
-
-def _key(token: str) -> int | None:
-    """The row that a token names, if it has the form of one."""
-    if not _FORM.fullmatch(token):
-        return None
-    key = _number(token[_SIGNATURE:])
-    return key if key <= _LARGEST else None
 
 
 def _address(name: str, token: str) -> str:
@@ -83,7 +34,7 @@ def _withdrawals(patient: int) -> int:
 
 def visit_token(appointment: Appointment) -> str:
     """The token of one visit. One query."""
-    return _token(VISIT, appointment.pk, _withdrawals(appointment.patient_id))
+    return token_for(VISIT, appointment.pk, _withdrawals(appointment.patient_id))
 
 
 def visit_link(appointment: Appointment) -> str:
@@ -93,13 +44,13 @@ def visit_link(appointment: Appointment) -> str:
 
 def course_link(booking: CourseBooking, patient: int) -> str:
     """The address under which the patient sees the visits of a course."""
-    return _address("course", _token(COURSE, booking.pk, _withdrawals(patient)))
+    return _address("course", token_for(COURSE, booking.pk, _withdrawals(patient)))
 
 
 def visit_tokens(appointments: list[Appointment]) -> list[str]:
     """The tokens of visits of one patient. One query."""
     withdrawals = _withdrawals(appointments[0].patient_id) if appointments else 0
-    return [_token(VISIT, row.pk, withdrawals) for row in appointments]
+    return [token_for(VISIT, row.pk, withdrawals) for row in appointments]
 
 
 def visits() -> QuerySet[Appointment]:
@@ -109,9 +60,9 @@ def visits() -> QuerySet[Appointment]:
 
 def find_visit(token: str) -> Appointment | None:
     """The visit that a link opens; None when it was tampered with, made up, or withdrawn. Two queries."""
-    key = _key(token)
+    key = key_of(token)
     found = visits().filter(pk=key).first() if key is not None else None
-    if found is None or not _genuine(token, VISIT, found.pk, _withdrawals(found.patient_id)):
+    if found is None or not genuine(token, VISIT, found.pk, _withdrawals(found.patient_id)):
         return None
     return found
 
@@ -121,12 +72,12 @@ def find_course(token: str) -> list[Appointment]:
 
     Four queries, whatever the number of visits.
     """
-    key = _key(token)
+    key = key_of(token)
     booking = CourseBooking.objects.select_related("plan").filter(pk=key).first() if key is not None else None
     if booking is None:
         return []
     patient = booking.plan.patient_id
-    if not _genuine(token, COURSE, booking.pk, _withdrawals(patient)):
+    if not genuine(token, COURSE, booking.pk, _withdrawals(patient)):
         return []
     courses = Appointment.objects.filter(booking=booking).values("planned_session__course")
     rows = visits().filter(in_series(booking.plan), planned_session__course__in=courses, patient=patient)

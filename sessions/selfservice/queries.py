@@ -191,7 +191,12 @@ def open_requests(text: str = "") -> QuerySet[TimeRequest]:
     """Patients who wait for the front desk to find them a time, the longest waiting first."""
     rows = (
         TimeRequest.objects.filter(settled_at__isnull=True)
-        .select_related("appointment__patient", "appointment__location", "appointment__planned_session")
+        .select_related(
+            "appointment__patient",
+            "appointment__location",
+            "appointment__type",
+            "appointment__planned_session",
+        )
         .order_by("asked_at", "pk")
     )
     return rows.filter(appointment__patient__in=with_name(text)) if text else rows

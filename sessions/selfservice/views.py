@@ -73,7 +73,8 @@ def _open(view: View) -> View:
             return _private(_dead(request, 429))
         return _private(view(request, token))
 
-    # It is what LoginRequiredMiddleware asks of a view.
+    # No sign-in and no cookie stands behind these pages: the address alone is the right to act, so a forged request
+    # would have to know it; and with `no-referrer` browsers send no origin that a check could hold on to.
     return login_not_required(csrf_exempt(guarded))
 
 
@@ -83,6 +84,17 @@ def _visit(token: str, now: datetime) -> Appointment | int:
     if found is None:
         return 404
     return 410 if links.expired(found.ends_at, now) else found
+
+
+def _of_visit(view: Callable[[HttpRequest, str, Appointment], HttpResponse]) -> View:
+    """A view of one visit: a link that opens none is answered here."""
+
+    @wraps(view)
+    def found(request: HttpRequest, token: str) -> HttpResponse:
+        visit = _visit(token, timezone.now())
+        return _dead(request, visit) if isinstance(visit, int) else view(request, token, visit)
+
+    return _open(found)
 
 
 def _context(appointment: Appointment, token: str, now: datetime) -> dict[str, Any]:
@@ -127,24 +139,18 @@ def _to(name: str, token: str, said: str) -> HttpResponse:
     return HttpResponseRedirect(f"{reverse(f'selfservice:{name}', args=[token])}?said={said}")
 
 
-@_open
+@_of_visit
 @require_safe
-def visit(request: HttpRequest, token: str) -> HttpResponse:
+def visit(request: HttpRequest, token: str, found: Appointment) -> HttpResponse:
     """The visit as it stands, with what its patient may do."""
-    found = _visit(token, timezone.now())
-    if isinstance(found, int):
-        return _dead(request, found)
     return _show(request, found, token, note=_note(request))
 
 
-@_open
+@_of_visit
 @require_POST
-def confirm(request: HttpRequest, token: str) -> HttpResponse:
+def confirm(request: HttpRequest, token: str, found: Appointment) -> HttpResponse:
     """The one tap."""
     now = timezone.now()
-    found = _visit(token, now)
-    if isinstance(found, int):
-        return _dead(request, found)
     try:
         if found.status != Appointment.Status.CONFIRMED:
             actions.confirm(appointment=found, version=row_id(request.POST.get("version", "")) or 0, now=now)
@@ -156,14 +162,11 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     return _to("visit", token, "confirmed")
 
 
-@_open
+@_of_visit
 @require_http_methods(["GET", "HEAD", "POST"])
-def cancel(request: HttpRequest, token: str) -> HttpResponse:
+def cancel(request: HttpRequest, token: str, found: Appointment) -> HttpResponse:
     """Asked once; then new times are offered."""
     now = timezone.now()
-    found = _visit(token, now)
-    if isinstance(found, int):
-        return _dead(request, found)
     if request.method == "POST":
         try:
             if found.status != Appointment.Status.CANCELLED:
@@ -213,14 +216,11 @@ def _instant(text: str) -> datetime | None:
     return moment if moment.tzinfo is not None else None
 
 
-@_open
+@_of_visit
 @require_http_methods(["GET", "HEAD", "POST"])
-def times(request: HttpRequest, token: str) -> HttpResponse:
+def times(request: HttpRequest, token: str, found: Appointment) -> HttpResponse:
     """Free times inside the window. Choosing one moves the visit, or books a cancelled session anew, at once."""
     now = timezone.now()
-    found = _visit(token, now)
-    if isinstance(found, int):
-        return _dead(request, found)
     fault = ""
     if request.method == "POST":
         start = _instant(str(request.POST.get("start", ""))[:40])
@@ -263,14 +263,11 @@ def times(request: HttpRequest, token: str) -> HttpResponse:
     return _page(request, "times", language, context, 409 if fault else 200)
 
 
-@_open
+@_of_visit
 @require_POST
-def ask(request: HttpRequest, token: str) -> HttpResponse:
+def ask(request: HttpRequest, token: str, found: Appointment) -> HttpResponse:
     """Nothing fits: the front desk calls."""
     now = timezone.now()
-    found = _visit(token, now)
-    if isinstance(found, int):
-        return _dead(request, found)
     try:
         actions.ask(appointment=found, wish=typed(request, "wish", 300), now=now)
     except BookingError:
@@ -286,12 +283,11 @@ def _file(text: str) -> HttpResponse:
     )  # fmt: skip
 
 
-@_open
+@_of_visit
 @require_safe
-def visit_calendar(request: HttpRequest, token: str) -> HttpResponse:
+def visit_calendar(request: HttpRequest, token: str, found: Appointment) -> HttpResponse:
     """The visit for the patient's calendar, as it is now."""
-    found = _visit(token, timezone.now())
-    return _dead(request, found) if isinstance(found, int) else _file(calendar_of([found]))
+    return _file(calendar_of([found]))
 
 
 def _course(token: str, now: datetime) -> list[Appointment] | int:

@@ -4,11 +4,9 @@ import uuid
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
-from django.core import signing
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -62,34 +60,11 @@ from sessions.scheduling import (
     find_all_slots,
     read_wish,
 )
-
-SALT = "sessions.slots"
+from sessions.views.shared import called, names_of, pack, unpack, wall_clock
 
 
 def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
-
-
-def pack(slots: tuple[Slot, ...] | list[Slot], **more: Any) -> str:
-    """Slots as a signed text for a form: nobody can write a time of their own into it."""
-    rows = [
-        [s.visit, s.number, s.start.isoformat(), s.end.isoformat(), s.practitioner, s.room, s.device, s.prep, s.prep_room]
-        for s in slots
-    ]  # fmt: skip
-    return signing.dumps({"slots": rows, **more}, salt=SALT, compress=True)
-
-
-def unpack(text: str) -> dict[str, Any]:
-    """Read a packed text; 404 for one that is none or older than a day."""
-    try:
-        data: dict[str, Any] = signing.loads(text[:20000], salt=SALT, max_age=86400)
-    except signing.BadSignature as error:
-        raise Http404("no such options") from error
-    data["slots"] = [
-        Slot(v, n, datetime.fromisoformat(s), datetime.fromisoformat(e), p, r, d, 0, early, chair)
-        for v, n, s, e, p, r, d, early, chair in data["slots"]
-    ]
-    return data
 
 
 def _wish_of(plan: TreatmentPlan, text: str | None, practitioner: str) -> tuple[str, Wish, Preferences]:
@@ -108,24 +83,6 @@ def _wish_of(plan: TreatmentPlan, text: str | None, practitioner: str) -> tuple[
         wish.weekdays, wish.time_from, wish.time_until, row_id(practitioner), wish.day_from, wish.day_until,
         wish.without, physician_of(plan),
     )  # fmt: skip
-
-
-def called(request: HttpRequest, patient: Patient) -> str:
-    """The patient in a note after an act: by initials while names are hidden."""
-    return patient.initials if request.session.get("hide_names") else patient.full_name
-
-
-def _names(location: Location) -> dict[str, dict[int, str]]:
-    return {
-        "practitioner": {p.pk: str(p) for p in Practitioner.objects.select_related("user")},
-        "room": {room.pk: room.name for room in location.rooms.all()},
-        "device": {device.pk: device.name for device in location.devices.all()},
-    }
-
-
-def wall_clock(moment: datetime, zone: ZoneInfo) -> datetime:
-    """The time on the wall there, without a zone: a template would bring an aware one into the reader's zone."""
-    return moment.astimezone(zone).replace(tzinfo=None)
 
 
 def _told(
@@ -274,7 +231,7 @@ def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data
     text, wish, preferences = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
     found = search_course(plan, location, preferences, now=now, course=course)
     planned, options = found.planned, found.options
-    names = _names(location)
+    names = names_of(location)
     can = {
         p.pk: str(p)
         for p in Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
@@ -578,7 +535,7 @@ def appointment_new(request: HttpRequest) -> HttpResponse:
         visit = visit_for(needs, form.cleaned_data["minutes"])
         book = diary(location, first, first + timedelta(days=6), patient)
         days = slots_by_day(
-            visit, book, first, 7, _names(location), practitioner=form.cleaned_data["practitioner"],
+            visit, book, first, 7, names_of(location), practitioner=form.cleaned_data["practitioner"],
             patient=patient.pk, type=form.cleaned_data["type"],
         )  # fmt: skip
     context = {
@@ -766,7 +723,8 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
         fault = answer
     found = get_object_or_404(_appointments(), pk=pk)
     day = _day(request.GET.get("day")) or found.starts_at.astimezone(location.zone).date()
-    day = max(day, timezone.localdate())
+    today = timezone.now().astimezone(location.zone).date()
+    day = max(day, today)
     planned = found.planned_session
     visit = visit_of(planned) if planned is not None else visit_for(found.needs, slot_of(found).minutes)
     able = practitioners_at(location, visit.needs)
@@ -779,7 +737,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
         book,
         day,
         7,
-        _names(location),
+        names_of(location),
         practitioner=practitioner,
         appointment=found.pk,
         version=found.version,
@@ -794,7 +752,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
         row["reflow"] = any(one.days < 0 and one.number != visit.number for one in row["leaving"])
     context = {
         "appointment": found, "patient": found.patient, "days": days, "fault": fault, "day": day,
-        "earlier": max(day - timedelta(days=7), timezone.localdate()), "later": day + timedelta(days=7),
+        "earlier": max(day - timedelta(days=7), today), "later": day + timedelta(days=7),
         "banner": banner_for(request, found.patient), "location": location, "practitioners": able,
         "practitioner": practitioner, "address": address_of(found.patient),
     }  # fmt: skip

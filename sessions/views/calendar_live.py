@@ -27,7 +27,7 @@ from sessions.queries.calendar_feed import MOST_DAYS, SERVICES, Filters, Reader,
 from sessions.queries.calendar_place import out_of_window, slot_at
 from sessions.reminders.schedule import address_of
 from sessions.scheduling import Slot
-from sessions.views.booking import called, pack, unpack
+from sessions.views.shared import called, pack, unpack
 
 #: The list is for printing and for a look at who was cancelled: nobody starts there.
 VIEWS = frozenset({*CalendarSettings.View.values, "list"})

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-#: The clock says "ready" for at least this long before it warns: somebody must have the time to take the cream off.
-READY_MIN = 15
-
 
 @dataclass(frozen=True, slots=True)
 class Cream:
@@ -40,8 +37,8 @@ def cream_of(
 ) -> Cream | None:
     """The cream of a planned session's content; None without one.
 
-    `creams` is the knowledge's table (usual minutes by product), `limits` the most minutes by product. Of several
-    parts the longest counts, as the patient comes early for it. Where the plan shortens a product's time (atopic
+    `creams` is the knowledge's table (usual minutes by product), `limits` the most minutes by product, and under `ready`
+    how long the clock says so at least before it warns. Of several parts the longest counts, as the patient comes early for it. Where the plan shortens a product's time (atopic
     skin), the shortened time is also the most.
     """
     own = [part["anaesthetic"] for part in content.get("parts", []) if part.get("anaesthetic")]
@@ -53,4 +50,4 @@ def cream_of(
     minutes, product = int(row["minutes"]), str(row.get("product") or "")
     usual = int(creams[product]["minutes"]) if product in creams else minutes
     most = int(limits[product]["most_minutes"]) if product in limits and minutes >= usual else minutes
-    return Cream(minutes, max(most, minutes + READY_MIN))
+    return Cream(minutes, max(most, minutes + int(limits["ready"]["least_minutes"])))

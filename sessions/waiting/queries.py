@@ -86,7 +86,7 @@ def _guest(visit: Appointment, now: datetime) -> Guest:
     stay: Stay | None = getattr(visit, "stay", None)
     waiting = visit.status == Appointment.Status.ARRIVED
     return Guest(
-        visit, f"Session {planned.number}" if planned else str(visit.get_kind_display()),
+        visit, f"Session {planned.number}" if planned else visit.what,
         waiting and now >= max(visit.starts_at, visit.arrived_at or visit.starts_at) + LATE,
         stay.called_at if stay and waiting else None, cream, state, on,
         cream.ready_at(on) if cream and on else None, cream.most_at(on) if cream and on else None, has_record,
@@ -115,7 +115,7 @@ def missed(location: Location, now: datetime, *, text: str = "", status: str = "
     rows = Appointment.objects.filter(location=location, status__in=states, starts_at__gte=now - BACK)
     if text:
         rows = rows.filter(patient__in=with_name(text))
-    return rows.select_related("patient", "practitioner__user", "room", "location", "planned_session").order_by(
+    return rows.select_related("patient", "practitioner__user", "room", "location", "type", "planned_session").order_by(
         "-starts_at", "-pk"
     )  # fmt: skip
 

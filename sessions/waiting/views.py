@@ -29,7 +29,7 @@ from sessions.places import location_of
 from sessions.queries.booking import visit_of
 from sessions.queries.types import visit_for
 from sessions.scheduling import Slot, Visit
-from sessions.views.booking import called, pack, unpack, wall_clock
+from sessions.views.shared import called, pack, unpack, wall_clock
 from sessions.waiting import act, queries
 
 

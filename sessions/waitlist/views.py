@@ -26,7 +26,8 @@ from protocols.models import PlannedSession
 from sessions.actions.checks import BookingError
 from sessions.models import Appointment, Offer, Practitioner, WaitlistEntry
 from sessions.places import location_of
-from sessions.views.booking import called
+from sessions.selfservice.limits import too_many
+from sessions.views.shared import called
 from sessions.waitlist import act, link, queries
 from sessions.waitlist.forms import EntryForm
 from sessions.waitlist.messages import language_of, words
@@ -249,6 +250,8 @@ def _answer_page(request: HttpRequest, offer: Offer | None, state: str, status: 
 @require_http_methods(["GET", "HEAD", "POST"])
 def answer(request: HttpRequest, token: str) -> HttpResponse:
     """The offer behind a link. Looking at it changes nothing; the first answer wins."""
+    if too_many(request, token):
+        return HttpResponse(status=429, headers={"Retry-After": "60"})
     offer, now = link.offer_of(token), timezone.now()
     if offer is None or now > offer.starts_at + TOLD_FOR:
         return _answer_page(request, None, "unknown", 404)

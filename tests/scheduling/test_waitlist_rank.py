@@ -206,7 +206,9 @@ def test_quiet_hours_that_are_none_are_refused(text: str) -> None:
 # ---- cream -------------------------------------------------------------------------------------------------
 
 CREAMS = {"emla-5": {"minutes": 60}, "lidocaine-4-cream": {"minutes": 45}}
-LIMITS = {"emla-5": {"most_minutes": 60}, "lidocaine-4-cream": {"most_minutes": 60}}
+LIMITS = {
+    "emla-5": {"most_minutes": 60}, "lidocaine-4-cream": {"most_minutes": 60}, "ready": {"least_minutes": 15},
+}  # fmt: skip
 
 
 def planned(product: str, minutes: int | None) -> dict[str, object]:

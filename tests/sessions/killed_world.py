@@ -11,7 +11,7 @@ def main(forms: int, clients: int) -> None:
     """Migrate, make a clinic and signed plans, and print pages ready to be confirmed and sessions of the front desk."""
     from django.core.management import call_command
 
-    from sessions.views.booking import pack
+    from sessions.views.shared import pack
     from tests import racing
     from tests.benchmarks.world import World, visits_of
 

@@ -27,6 +27,7 @@ from sessions.selfservice import actions, limits, links
 from sessions.selfservice.queries import State, offers, standing
 from sessions.selfservice.urls import urlpatterns
 from sessions.selfservice.window import allowed_days
+from sessions.tokens import token_for
 from tests.clinic import Clinic
 from tests.sessions.test_booking import book, moved_slot
 from tests.together import together
@@ -107,7 +108,7 @@ def test_a_forwarded_link_shows_time_and_place_and_nothing_personal(
     clinic: Clinic, visits: list[Appointment], phone: Client
 ) -> None:
     Patient.objects.filter(pk=clinic.lea.pk).update(note="Secret note")
-    booking_link = reverse("selfservice:course", args=[links._token("course", visits[0].booking_id or 0, 0)])
+    booking_link = reverse("selfservice:course", args=[token_for("course", visits[0].booking_id or 0, 0)])
     addresses = [link(visits[1], name) for name in ("visit", "cancel", "times")] + [booking_link]
     for address in addresses:
         answer = phone.get(address)
@@ -154,7 +155,7 @@ def test_tampered_and_made_up_links_open_nothing_and_change_nothing(
     before = list(Appointment.objects.order_by("pk").values())
     good, other = links.visit_token(visits[1]), links.visit_token(visits[2])
     swapped = good[:16] + other[16:]
-    course = links._token("course", visits[1].pk, 0)
+    course = token_for("course", visits[1].pk, 0)
     for token in [*_tampered(good), swapped, course]:
         for pattern in urlpatterns:
             address = "/" + str(pattern.pattern).replace("<str:token>", token)
@@ -242,7 +243,7 @@ def test_without_redis_a_patient_can_still_confirm(
     def gone(*_args: Any) -> None:
         raise RedisError("no connection")
 
-    monkeypatch.setattr("sessions.selfservice.limits.cache.add", gone)
+    monkeypatch.setattr("mesoclinic.accounts.rate_limit.cache.add", gone)
     assert phone.post(link(visits[1], "confirm"), {"version": visits[1].version}).status_code == 302
     assert fresh(visits[1]).status == "confirmed"
 
@@ -304,7 +305,7 @@ def test_looking_changes_nothing(visits: list[Appointment], phone: Client) -> No
     for pattern in urlpatterns[:-1]:
         token = links.visit_token(visits[1])
         if "c/" in str(pattern.pattern)[:2]:
-            token = links._token("course", visits[1].booking_id or 0, 0)
+            token = token_for("course", visits[1].booking_id or 0, 0)
         address = "/" + str(pattern.pattern).replace("<str:token>", token)
         for method in (phone.get, phone.head, phone.options):
             assert method(address).status_code in {200, 405}

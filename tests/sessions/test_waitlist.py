@@ -29,7 +29,9 @@ from sessions.models import (
 )
 from sessions.queries.booking import not_confirmed
 from sessions.reminders.schedule import GRACE
+from sessions.selfservice.limits import PER_LINK
 from sessions.setup.actions import away
+from sessions.tokens import token_for
 from sessions.waitlist import act, link, work
 from sessions.waitlist.checks import settings_of_the_waitlist
 from sessions.waitlist.queries import waiting_count
@@ -887,10 +889,12 @@ def test_declining_by_link_keeps_the_place(offered: Offer) -> None:
 
 def test_tampered_revoked_and_old_links_show_nothing(clinic: Clinic, offered: Offer, nine: Any) -> None:
     token = link.token(offered)
-    number, _dot, signature = token.partition(".")
+    signature, number = token[:16], token[16:]
+    other_purpose = token_for("visit", offered.pk, offered.link_key)
     bad = [
-        f"{number}.{signature[:-1]}{'A' if signature[-1] != 'A' else 'B'}", f"1{number}.{signature}", number, ".",
-        f"{number}.", "zzzzzzzzzzzzzzzzzzzz.x", "ä.ö", f"{number}.{signature}x", f"-1.{signature}",
+        f"{signature[:-1]}{'A' if signature[-1] != 'A' else 'B'}{number}", f"{signature}1{number}", number, ".",
+        signature, "zzzzzzzzzzzzzzzzzzzzx", "äö", f"{signature}{number}x", f"{signature}-1", f"{signature}0{number}",
+        f"{signature}{'z' * 10}", other_purpose,
     ]  # fmt: skip
     for text in bad:
         for method in ("get", "post"):
@@ -904,6 +908,12 @@ def test_tampered_revoked_and_old_links_show_nothing(clinic: Clinic, offered: Of
     nine.move_to(offered.starts_at + timedelta(days=2, seconds=1))
     assert Client().get(f"/t/{token}/").status_code == 404
     assert not Appointment.objects.filter(status="booked").exists()
+
+
+def test_a_link_that_is_asked_for_all_the_time_is_refused_for_a_while(offered: Offer) -> None:
+    answers = {Client().get(path_of(offered)).status_code for _request in range(PER_LINK)}
+    assert answers == {200}
+    assert Client().get(path_of(offered)).status_code == 429
 
 
 def test_what_became_impossible_meanwhile_is_told_and_the_time_let_go(clinic: Clinic, offered: Offer) -> None:
