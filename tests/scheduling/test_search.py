@@ -197,10 +197,8 @@ def _fits(book: Diary, person: Staff, row: Visit, start: datetime) -> bool:
     )
 
 
-def _holes(book: Diary, person: Staff, start: datetime, end: datetime) -> int:
-    """Holes shorter than half an hour that a visit leaves in the practitioner's time."""
-    taken = book.busy.get(("practitioner", person.key), ())
-    free = free_spans(person.hours, taken)  # type: ignore[arg-type]
+def _holes(free: list[Span], start: datetime, end: datetime) -> int:
+    """Holes shorter than half an hour that a visit leaves in the practitioner's free time."""
     own = next(span for span in free if span.start <= start and end <= span.end)
     return sum(timedelta(0) < hole < HOLE for hole in (start - own.start, own.end - end))
 
@@ -211,6 +209,7 @@ def starts_of(
     """(who, wall clock, price) of every start at which the visit can be."""
     found = []
     for person in book.staff:
+        free = free_spans(person.hours, book.busy.get(("practitioner", person.key), ()))  # type: ignore[arg-type]  # spans, as the tests write them
         for span in person.hours if wish.practitioner in {None, person.key} else ():
             moment = span.start
             while moment < span.end:
@@ -218,7 +217,7 @@ def starts_of(
                 if moment >= NOW and wish.allows(local.date()) and _fits(book, person, row, moment):
                     end = local + timedelta(minutes=row.minutes)
                     price = wish.misses(local, end) * UNWISHED
-                    price += _holes(book, person, moment, moment + timedelta(minutes=row.minutes)) * FRAGMENT
+                    price += _holes(free, moment, moment + timedelta(minutes=row.minutes)) * FRAGMENT
                     price += STRANGER * (wish.favourite not in {None, person.key})
                     found.append((person, local, price))
                 moment += GRID
