@@ -24,12 +24,14 @@ from sessions.actions.checks import (
     as_taken,
     check_apart,
     check_fit,
+    check_fit_at,
     check_free,
     check_windows,
     day_of_slot,
     lock_resources,
     near_sessions,
     new_visit,
+    places_of,
     put,
 )
 from sessions.freed import freed, freed_visit
@@ -60,17 +62,20 @@ def _booked_with(known: CourseBooking, plan: TreatmentPlan, slots: Sequence[Slot
 
 
 def book_course(
-    *, plan: TreatmentPlan, location: Location, slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime
-) -> CourseBooking:
+    *, plan: TreatmentPlan, location: Location, slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime,
+    elsewhere: Sequence[Location] = (),
+) -> CourseBooking:  # fmt: skip
     """Book a whole course, all or nothing. The same key books once, however often it is sent.
 
+    Every session lies at the location of its slot: `location`, or one that is `elsewhere`.
     Raises TimeTaken when somebody was faster, BookingError when hours, windows or the plan forbid it.
     """
     if not slots:
         raise BookingError("There is nothing to book.")
+    places = places_of(slots, location, elsewhere)
     try:
         with transaction.atomic():
-            return _book_course(plan, location, slots, key, by, now)
+            return _book_course(plan, places, slots, key, by, now)
     except IntegrityError as error:
         taken = as_taken(error)
         # Who or what is in the way has a name, unless it was freed again meanwhile.
@@ -79,8 +84,8 @@ def book_course(
 
 
 def _book_course(
-    plan: TreatmentPlan, location: Location, slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime
-) -> CourseBooking:
+    plan: TreatmentPlan, places: Sequence[Location], slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime
+) -> CourseBooking:  # fmt: skip
     held = lock_resources(
         patients=[plan.patient_id],
         practitioners=[slot.practitioner for slot in slots],
@@ -100,20 +105,20 @@ def _book_course(
         raise BookingError("These sessions are not in the plan. Search again.")
     ordered = [planned[slot.visit] for slot in slots]
     _check_times(ordered, slots, now)
-    days = [day_of_slot(slot, location) for slot in slots]
+    days = [day_of_slot(slot, place) for slot, place in zip(slots, places, strict=True)]
     near = near_sessions(current.patient_id, days)
     if any(row.session in planned for row in near):
         raise TimeTaken(TAKEN["planned_session_booked_once"])
-    check_windows(ordered, slots, location, _before(ordered[0], near))
+    check_windows(ordered, days, _before(ordered[0], near))
     check_apart(list(zip(ordered, days, strict=True)), near)
-    check_fit([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], location, held)
+    check_fit_at([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], places, held)
     [booking] = insert([CourseBooking(plan=current, key=key, booked_by=by)])
     # That the time is free, the constraints say. The clock of the database writes the booking time: the calendar file
     # carries it.
     made = insert(
         [
-            new_visit(slot, current.patient, location, by, planned_session=row, booking=booking)
-            for row, slot in zip(ordered, slots, strict=True)
+            new_visit(slot, current.patient, place, by, planned_session=row, booking=booking)
+            for row, slot, place in zip(ordered, slots, places, strict=True)
         ]
     )
     schedule.booked(made, now, booking)
