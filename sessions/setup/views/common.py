@@ -132,6 +132,15 @@ def told(request: HttpRequest, sentence: str, view: str, *keys: Any) -> HttpResp
     return redirect(view, *keys)
 
 
+def told_or_reflow(
+    request: HttpRequest, sentence: str, kind: str, key: int, view: str, *keys: Any
+) -> HttpResponse:
+    """It is saved; where visits are hit, what would put them in order is seen next (sessions.reflow)."""
+    if accepted(request):
+        return told(request, sentence, "sessions:reflow-cause", kind, key)
+    return told(request, sentence, view, *keys)
+
+
 def searched(request: HttpRequest) -> str:
     """What was typed into the search field of a list."""
     return request.GET.get("q", "").replace("\x00", "").strip()[:80]
