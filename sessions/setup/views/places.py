@@ -106,19 +106,23 @@ def place_edit(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST or None, initial={name: getattr(location, name) for name in LOCATION_FIELDS}
     )
 
+    seen = str(request.POST.get("seen", ""))[:32] if request.method == "POST" else actions.state(location)
+
     def done(made: Location) -> HttpResponse:
         if (request.session.get("place") or {}).get("id") == made.pk:
             # The web session keeps a copy; without this its owner would go on reading the old name.
             request.session["place"] = {"id": made.pk, "name": made.short_name, "time_zone": made.time_zone}
-        return told(request, f"{made.name} is saved.", "sessions:setup-place", made.pk)
+        kept = " Every visit keeps its time on the wall." if accepted(request) else ""
+        return told(request, f"{made.name} is saved.{kept}", "sessions:setup-place", made.pk)
 
     return form_page(
         request, "places", form,
         lambda: actions.change_location(
-            location=location, by=user_of(request), now=timezone.now(), **form.cleaned_data
+            location=location, by=user_of(request), now=timezone.now(), seen=seen, accepted=accepted(request),
+            **form.cleaned_data,
         ),
         done, clock=lambda: ZoneInfo(form.cleaned_data["time_zone"]), title=location.name, sub="Letters and sheets that were issued keep the old words.",
-        button="Save", back=reverse("sessions:setup-place", args=[pk]),
+        button="Save", back=reverse("sessions:setup-place", args=[pk]), seen=seen,
     )  # fmt: skip
 
 
