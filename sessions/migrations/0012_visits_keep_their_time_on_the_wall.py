@@ -3,11 +3,12 @@
 A trigger empties it when `starts_at` or the location is changed by itself: a stale promise would move the visit back.
 """
 
+import zoneinfo
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import batched
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.db import migrations
 
@@ -36,18 +37,32 @@ DROP FUNCTION mc_appointment_promise();
 """
 
 
+@contextmanager
+def _rules_until_now() -> Iterator[None]:
+    """Zone data as it was used before this version: that of the machine, where it has any (see mesoclinic.settings)."""
+    pinned = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath()
+    try:
+        yield
+    finally:
+        zoneinfo.reset_tzpath(pinned)
+
+
 def _told(connection: Any) -> Iterator[tuple[int, datetime]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT a.id, a.starts_at, place.time_zone FROM {_TABLE} a "
             "JOIN treatment_sessions_location place ON place.id = a.location_id WHERE a.local_start IS NULL"
         )
-        for key, starts_at, zone in cursor.fetchall():
-            yield key, starts_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        rows = cursor.fetchall()
+    with _rules_until_now():
+        zones = {key: zoneinfo.ZoneInfo.no_cache(key) for key in {zone for _id, _at, zone in rows}}
+    for key, starts_at, zone in rows:
+        yield key, starts_at.astimezone(zones[zone]).replace(tzinfo=None)
 
 
 def fill(_apps: Any, schema_editor: Any) -> None:
-    """What every visit stands at now is what was told: by Python's rules, as everything that was ever shown."""
+    """Where the wall clock showed a visit until now is what was told. New rules are followed at the start after this."""
     connection = schema_editor.connection
     with connection.cursor() as cursor:
         # Nothing of these visits changes: their calendar entries need no new stamp.

@@ -22,13 +22,14 @@ from patients.queries import with_name
 from patients.shell import banner_for
 from protocols.models import TreatmentPlan
 from sessions.actions.checks import BookingError
+from sessions.clocks.queries import Adrift, adrift
 from sessions.models import Absence, Appointment, AppointmentType, Closure, Device, Practitioner, Room
 from sessions.queries.slack import days_to_spare, most_urgent_first
 from sessions.reflow import actions, queries
 from sessions.reflow.actions import Change
 from sessions.reflow.queries import Cause, Line, Proposal
+from sessions.reflow.unfit import Unfit, words_of
 from sessions.reflow.unfit import unfit as unfit_visits
-from sessions.reflow.unfit import words_of
 from sessions.reminders.schedule import address_of
 from sessions.scheduling import Slot
 from sessions.views.shared import called, names_of, pack, unpack, wall_clock
@@ -185,12 +186,24 @@ def out_of_window(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/reflow/out_of_window.html", context)
 
 
+def _clock_words(row: Adrift | None, visit: Appointment) -> list[str]:
+    if row is None:
+        return []
+    stands = visit.location.on_the_wall(row.starts_at)
+    return [f"told {row.promised:%H:%M}, stands at {stands:%H:%M}: the clock's rules changed"]
+
+
 @require_safe
 @require(Permission.VISITS_REFLOW)
 def not_possible(request: HttpRequest) -> HttpResponse:
     """Booked visits that can't take place as booked since hours, people, rooms or devices changed, the soonest first."""
     text = request.GET.get("q", "").replace("\x00", "").strip()[:80]
-    found = unfit_visits(timezone.now())
+    now = timezone.now()
+    left_behind = {row.visit: row for row in adrift(now)}
+    found = unfit_visits(now)
+    known = {row.visit for row in found}
+    found += [Unfit(row.visit, row.starts_at, ()) for row in left_behind.values() if row.visit not in known]
+    found.sort(key=lambda row: (row.starts_at, row.visit))
     if text:
         named = set(
             Appointment.objects.filter(
@@ -203,7 +216,11 @@ def not_possible(request: HttpRequest) -> HttpResponse:
         "patient", "location", "practitioner__user", "room", "device", "type", "planned_session__plan"
     ).in_bulk([row.visit for row in page])
     rows = [
-        {"visit": visits[row.visit], "why": words_of(row, visits[row.visit])}
+        {
+            "visit": visits[row.visit],
+            "why": words_of(row, visits[row.visit])
+            + _clock_words(left_behind.get(row.visit), visits[row.visit]),
+        }
         for row in page
         if row.visit in visits
     ]
@@ -221,8 +238,8 @@ def _words(cause: Cause) -> str:
     if isinstance(cause, Device):
         return f"{cause} is out of service" if not cause.in_service else f"{cause} is another device now"
     if isinstance(cause, Practitioner):
-        return f"{cause} no longer fits"
-    return f"{cause} no longer serves" if isinstance(cause, Room) else f"{cause} asks for something else"
+        return f"Visits with {cause} that no longer fit"
+    return f"Visits {'in' if isinstance(cause, Room) else 'of type'} {cause} that no longer fit"
 
 
 def _apply_all(request: HttpRequest, now: datetime) -> tuple[int, list[str]]:
