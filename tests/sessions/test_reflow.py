@@ -263,6 +263,22 @@ def test_hours_that_change_later_put_all_visits_of_a_course_on_the_list_and_in_o
     assert Message.objects.filter(kind="moved", state="due").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("weekday", "starts", "ends", "fits"),
+    [(1, "09:00", "10:30", True), (1, "10:00", "20:00", True), (1, "09:00", "10:15", False),
+     (1, "10:15", "20:00", False), (2, "09:00", "20:00", False)],
+)  # fmt: skip
+def test_a_visit_is_possible_within_the_hours_of_its_day_and_not_a_minute_beyond(
+    clinic: Clinic, weekday: int, starts: str, ends: str, fits: bool
+) -> None:
+    clinic.appointment(planned_session=None, kind="consultation")
+    WorkingHours.objects.all().delete()
+    WorkingHours.objects.create(
+        practitioner=clinic.practitioner, location=clinic.location, weekday=weekday, starts=starts, ends=ends
+    )
+    assert [row.reasons for row in unfit(clinic.at(8))] == ([] if fits else [("hours",)])
+
+
 def test_a_jet_injector_needs_no_room_of_its_own_in_the_list_either(clinic: Clinic) -> None:
     _plan, visits = course(clinic, clinic.signed_plan(needs=("needle-free",)))
     assert not unfit(clinic.at(8))
