@@ -134,6 +134,8 @@ def database_from_url(url: str) -> dict[str, object]:
         if equals:
             options[name] = value
     host = str(options.pop("host", "") or parts.hostname or "")
+    # Statements of `mesoclinic.statements` are planned once per connection.
+    options["prepare_threshold"] = 2
     options["pool"] = {
         "min_size": 1,
         "max_size": int(os.environ.get("MESOCLINIC_DB_POOL", "8")),

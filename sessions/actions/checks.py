@@ -77,6 +77,16 @@ def day_of_slot(slot: Slot, location: Location) -> date:
     return slot.start.astimezone(location.zone).date()
 
 
+def places_of(
+    slots: Sequence[Slot], location: Location, elsewhere: Sequence[Location] = ()
+) -> list[Location]:
+    """The location of each slot: `location` where it names none. Raises BookingError for one that is not given."""
+    known = {0: location, **{place.pk: place for place in (location, *elsewhere)}}
+    if any(slot.location not in known for slot in slots):
+        raise BookingError("A location is not there any more. Search again.")
+    return [known[slot.location] for slot in slots]
+
+
 def check_fit(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locked) -> None:
     """Hours, absences, closures, qualification, rooms and device: as they are now, not as they were searched."""
     people = working(
@@ -99,6 +109,12 @@ def check_fit(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Lo
             place, uses = held.rooms.get(slot.prep_room, (None, frozenset()))
             if place != location.pk or PREPARATION not in uses:
                 raise BookingError("The place for the cream is no longer one. Search again.")
+
+
+def check_fit_at(wanted: Sequence[tuple[Slot, Visit]], places: Sequence[Location], held: Locked) -> None:
+    """The same for slots at several locations, each by what holds at its own."""
+    for place in dict.fromkeys(places):
+        check_fit([one for one, own in zip(wanted, places, strict=True) if own == place], place, held)
 
 
 def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **values: Any) -> Appointment:
@@ -132,13 +148,10 @@ def put(visit: Appointment, slot: Slot) -> None:
     visit.prep_from, visit.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
 
 
-def check_windows(
-    planned: Sequence[PlannedSession], slots: Sequence[Slot], location: Location, before: date | None
-) -> None:
+def check_windows(planned: Sequence[PlannedSession], days: Sequence[date], before: date | None) -> None:
     """Sessions to be booked keep their least distance, and the course its first day. Raises BookingError."""
     last = before
-    for row, slot in zip(planned, slots, strict=True):
-        day = slot.start.astimezone(location.zone).date()
+    for row, day in zip(planned, days, strict=True):
         if last is None:
             if row.not_before and day < row.not_before:
                 raise BookingError(f"The course starts on {row.not_before:%d %b} at the earliest.")

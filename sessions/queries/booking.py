@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +30,7 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Appointment, Location, Message, Practitioner
-from sessions.queries.diary import LIVE, day_of, diary
+from sessions.queries.diary import LIVE, diaries, whole_day
 from sessions.scheduling import CourseOption, Obstacle, Preferences, Slot, Span, Visit, find_course, why_not
 from sessions.scheduling.obstacles import FURTHER
 
@@ -56,7 +56,7 @@ def slot_of(visit: Appointment) -> Slot:
     prep = (visit.starts_at - visit.prep_from) // timedelta(minutes=1) if visit.prep_from else 0
     return Slot(
         visit.planned_session_id or 0, 0, visit.starts_at, visit.ends_at, visit.practitioner_id, visit.room_id,
-        visit.device_id, 0, prep, visit.prep_room_id,
+        visit.device_id, 0, prep, visit.prep_room_id, visit.location_id,
     )  # fmt: skip
 
 
@@ -123,8 +123,7 @@ def _too_near(
     for row in others:
         before = max(days_between(mine, row["parts"], known) for mine in shapes.values())
         after = max(days_between(row["parts"], mine, known) for mine in shapes.values())
-        noon = datetime.combine(row["day"], time(12), tzinfo=location.zone)
-        day = day_of(noon, location)
+        day = whole_day(row["day"], location)
         found.append(
             Span(day.start - timedelta(days=max(0, before - 1)), day.end + timedelta(days=max(0, after - 1)))
         )
@@ -137,10 +136,12 @@ def left_of(plan: TreatmentPlan, course: int) -> tuple[list[PlannedSession], dat
     return todo, max((row["day"] for row in standing if row["own"]), default=None)
 
 
-def near_other_courses(planned: Sequence[PlannedSession], location: Location) -> list[Span]:
-    """Time in which none of these sessions of one course may lie, for the patient's other courses. One query."""
+def near_other_courses(
+    planned: Sequence[PlannedSession], locations: Sequence[Location]
+) -> dict[int, list[Span]]:
+    """Time by location in which none of these sessions of one course may lie, for the patient's other courses. One query."""
     _todo, standing = _course_rows(planned[0].plan, planned[0].course)
-    return _too_near(planned, standing, location)
+    return {place.pk: _too_near(planned, standing, place) for place in locations}
 
 
 def search_course(
@@ -151,26 +152,31 @@ def search_course(
     now: datetime,
     course: int = 0,
     count: int = 3,
+    elsewhere: Sequence[Location] = (),
 ) -> CourseSearch:
-    """The sessions of a course still to book and the best dates for them. Three queries.
+    """The sessions of a course still to book and the best dates for them. Three queries, whatever is searched.
 
-    Without any dates, the reason and the smallest things that would help: two queries more.
+    With a wish for a location only that is searched, else `location` and all that are `elsewhere` together. Without any
+    dates, the reason and the smallest things that would help, at all of them: two queries more.
     """
     planned, standing = _course_rows(plan, course)
     if not planned:
         return CourseSearch([], [])
-    today = now.astimezone(location.zone).date()
+    every = [location, *elsewhere]
+    places = [place for place in every if wish.location in {None, place.pk}]
+    # A day that has begun somewhere has times left there.
+    today = min(now.astimezone(place.zone).date() for place in places)
     before = max((row["day"] for row in standing if row["own"]), default=None)
     start = max(today, planned[0].not_before or today)
     visits = [visit_of(row) for row in planned]
     last = (before or start) + timedelta(days=sum(row.latest_days for row in planned))
     first, last = min(start, before or start), max(last, start)
-    near = _too_near(planned, standing, location)
-    book = diary(location, first, last, plan.patient, more=near)
-    options = find_course(visits, book, wish, start=start, now=now, before=before, count=count)
+    near = {place.pk: _too_near(planned, standing, place) for place in every}
+    books = diaries(places, first, last, plan.patient, more=near)
+    options = find_course(visits, books, wish, start=start, now=now, before=before, count=count)
     if options:
         return CourseSearch(planned, options)
-    further = diary(location, first, last + timedelta(days=FURTHER), plan.patient, more=near)
+    further = diaries(every, first, last + timedelta(days=FURTHER), plan.patient, more=near)
     return CourseSearch(planned, [], why_not(visits, further, wish, start=start, now=now, before=before))
 
 
@@ -182,9 +188,10 @@ def options_for(
     now: datetime,
     course: int = 0,
     count: int = 3,
+    elsewhere: Sequence[Location] = (),
 ) -> tuple[list[PlannedSession], list[CourseOption]]:
     """The sessions still to book and the best courses for them."""
-    found = search_course(plan, location, wish, now=now, course=course, count=count)
+    found = search_course(plan, location, wish, now=now, course=course, count=count, elsewhere=elsewhere)
     return found.planned, found.options
 
 

@@ -1,14 +1,16 @@
-"""Load what is there and what is taken for the search: two queries, whatever the number of people and days.
+"""Load what is there and what is taken for the search: two queries, whatever the number of locations, people and days.
 
 Times come as whole minutes and go into columns: reading them is three quarters of a search.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.contrib.postgres.fields import ArrayField
@@ -40,41 +42,47 @@ class _Resources:
     devices: list[tuple[int, str]] = field(default_factory=list)
 
 
-def _resources(location: Location) -> _Resources:
-    """Who works at the location and when, its rooms and its devices in service. One query."""
+def _resources(locations: Sequence[Location]) -> dict[int, _Resources]:
+    """Who works at each location and when, its rooms and its devices in service. One query."""
     codes: Any = ArrayField(CharField())
     hours = (
-        WorkingHours.objects.filter(location=location, practitioner__user__is_active=True)
+        WorkingHours.objects.filter(location__in=locations, practitioner__user__is_active=True)
         .order_by()
         .values_list(
-            Value("staff"), "practitioner_id", "practitioner__user__full_name", "practitioner__qualifications",
-            "weekday", "starts", "ends",
+            Value("staff"), "location_id", "practitioner_id", "practitioner__user__full_name",
+            "practitioner__qualifications", "weekday", "starts", "ends",
         )
     )  # fmt: skip
     nothing = (Value(0, IntegerField()), Value(None, TimeField()), Value(None, TimeField()))
     rooms = (
-        Room.objects.filter(location=location)
+        Room.objects.filter(location__in=locations)
         .order_by()
-        .values_list(Value("room"), "pk", "name", "capabilities", *nothing)
+        .values_list(Value("room"), "location_id", "pk", "name", "capabilities", *nothing)
     )
     devices = (
-        Device.objects.filter(location=location, in_service=True)
+        Device.objects.filter(location__in=locations, in_service=True)
         .order_by()
-        .values_list(Value("device"), "pk", "kind", Value([], codes), *nothing)
+        .values_list(Value("device"), "location_id", "pk", "kind", Value([], codes), *nothing)
     )
-    found = _Resources()
-    rooms_by_name: list[tuple[str, int, frozenset[str]]] = []
-    for kind, key, name, fit, weekday, starts, ends in hours.union(rooms, devices, all=True).order_by():
+    known = {place.pk: _Resources() for place in locations}
+    rooms_by_name: dict[int, list[tuple[str, int, frozenset[str]]]] = {place.pk: [] for place in locations}
+    for kind, place, key, name, fit, weekday, starts, ends in hours.union(
+        rooms, devices, all=True
+    ).order_by():
+        found = known[place]
         if kind == "staff":
             found.people[key] = name, frozenset(fit)
             found.hours[key].append((weekday, starts, ends))
         elif kind == "room":
-            rooms_by_name.append((name, key, frozenset(fit)))
+            rooms_by_name[place].append((name, key, frozenset(fit)))
         else:
             found.devices.append((key, name))
-    found.rooms = [(key, fit) for _name, key, fit in sorted(rooms_by_name, key=lambda room: room[:2])]
-    found.devices.sort()
-    return found
+    for place, found in known.items():
+        found.rooms = [
+            (key, fit) for _name, key, fit in sorted(rooms_by_name[place], key=lambda room: room[:2])
+        ]
+        found.devices.sort()
+    return known
 
 
 _KEYS = ("kind", "practitioner", "room", "device", "prep_room", "patient", "session")
@@ -85,11 +93,14 @@ _MICROSECONDS, _MILLENNIUM = 60_000_000, minutes_of(datetime(2000, 1, 1, tzinfo=
 
 
 def _taken(
-    location: Location, people: Iterable[int], patient: Patient | None, first: datetime, last: datetime,
+    locations: Sequence[Location], people: Iterable[int], patient: Patient | None, first: datetime, last: datetime,
     leave_out: Iterable[int],
 ) -> NDArray[np.int64]:  # fmt: skip
-    """Visits, absences and closures that touch the time, a row each by `_COLUMNS`. One query."""
-    here = Q(location=location) | Q(practitioner__in=list(people))
+    """Visits, absences and closures that touch the time, a row each by `_COLUMNS`. One query.
+
+    A closure has its location where the others have their practitioner.
+    """
+    here = Q(location__in=locations) | Q(practitioner__in=list(people))
     if patient is not None:
         here |= Q(patient=patient)
     visits = (
@@ -108,10 +119,10 @@ def _taken(
     none = [_number(0)] * 5
     span = (F("starts_at"), F("starts_at"), F("starts_at"), F("ends_at"), F("ends_at"))
     away = Absence.objects.filter(touches, practitioner__in=list(people)).order_by()
-    closed = Closure.objects.filter(touches, location=location).order_by()
+    closed = Closure.objects.filter(touches, location__in=locations).order_by()
     rows = visits.union(
         away.values_list(_number(1), F("practitioner_id"), *none, *span),
-        closed.values_list(_number(2), *none, _number(0), *span),
+        closed.values_list(_number(2), F("location_id"), *none, *span),
         all=True,
     ).order_by()
     # The rows come as one value of bytes, as they lie in the table: ten thousand of them take longer to become objects, or
@@ -155,11 +166,15 @@ def _whole_days(starts: NDArray[np.int64], location: Location) -> tuple[NDArray[
     return days.starts, days.ends
 
 
-def day_of(start: datetime, location: Location) -> Span:
-    """The whole local day of an instant."""
-    day = start.astimezone(location.zone).date()
+def whole_day(day: date, location: Location) -> Span:
+    """A day of the calendar there."""
     first = datetime.combine(day, time(), tzinfo=location.zone)
     return Span(first, datetime.combine(day + timedelta(days=1), time(), tzinfo=location.zone))
+
+
+def day_of(start: datetime, location: Location) -> Span:
+    """The whole local day of an instant."""
+    return whole_day(start.astimezone(location.zone).date(), location)
 
 
 def diary(
@@ -176,42 +191,68 @@ def diary(
     `leave_out` are visits (keys) that count as free, such as one that is moved; `more` is further time that the
     patient does not have.
     """
-    zone = location.zone
-    begin = datetime.combine(first, time(), tzinfo=zone)
-    end = datetime.combine(last + timedelta(days=1), time(), tzinfo=zone)
-    known = _resources(location)
-    rows = _taken(location, known.people, patient, begin, end, leave_out)
+    (found,) = diaries(
+        [location], first, last, patient, leave_out=leave_out, more={location.pk: more}
+    )  # fmt: skip
+    return found
+
+
+def diaries(
+    locations: Sequence[Location],
+    first: date,
+    last: date,
+    patient: Patient | None = None,
+    *,
+    leave_out: Iterable[int] = (),
+    more: Mapping[int, Sequence[Span]] = MappingProxyType({}),
+) -> list[Diary]:
+    """The same of several locations, in the order given; `more` by location. Two queries, however many there are."""
+    zones = [place.zone for place in locations]
+    begin = min(datetime.combine(first, time(), tzinfo=zone) for zone in zones)
+    end = max(datetime.combine(last + timedelta(days=1), time(), tzinfo=zone) for zone in zones)
+    known = _resources(locations)
+    people = {person for found in known.values() for person in found.people}
+    rows = _taken(locations, people, patient, begin, end, leave_out)
     column = dict(zip(_COLUMNS, rows.T, strict=True))
     visits, absences, closed = (rows[column["kind"] == kind] for kind in (0, 1, 2))
-    shut = _spans(closed)
     away: dict[int, list[Span]] = defaultdict(list)
     for person, span in zip(absences[:, 1], _spans(absences), strict=True):
         away[int(person)].append(span)
 
     @cache
-    def spans_of(week: tuple[tuple[int, time, time], ...]) -> list[Span]:
+    def spans_of(week: tuple[tuple[int, time, time], ...], zone: ZoneInfo) -> list[Span]:
         """Many people work the same hours."""
         return expand_hours(week, zone, first, last)
 
-    staff = tuple(
-        Staff(
-            key, name, able,
-            tuple(free_spans(spans_of(tuple(sorted(known.hours[key]))), [*away[key], *shut])),
-        )
-        for key, (name, able) in sorted(known.people.items(), key=lambda row: (row[1][0], row[0]))
-    )  # fmt: skip
     taken = dict(zip(_COLUMNS, visits.T, strict=True))
     busy: dict[tuple[str, int], Sequence[Span] | Stretches] = {}
+    # Whom a visit takes it takes wherever it is; keys of rooms and devices are of one location each.
     busy |= _by_key("practitioner", taken["practitioner"], taken["starts"], taken["ends"])
     busy |= _by_key("room", taken["room"], taken["from"], taken["until"])
     # A preparation room serves nothing else: its key is never that of a treatment.
     busy |= _by_key("room", taken["prep_room"], taken["comes"], taken["starts"])
     busy |= _by_key("device", taken["device"], taken["from"], taken["until"])
-    if patient is not None:
-        busy["patient", 0] = _of_patient(taken, patient, location, more)
-    return Diary(
-        zone=zone, staff=staff, rooms=tuple(known.rooms), devices=tuple(known.devices), busy=busy
-    )  # fmt: skip
+    made = []
+    for place, zone in zip(locations, zones, strict=True):
+        found = known[place.pk]
+        shut = _spans(closed[closed[:, 1] == place.pk])
+        staff = tuple(
+            Staff(
+                key, name, able,
+                tuple(free_spans(spans_of(tuple(sorted(found.hours[key])), zone), [*away[key], *shut])),
+            )
+            for key, (name, able) in sorted(found.people.items(), key=lambda row: (row[1][0], row[0]))
+        )  # fmt: skip
+        own: dict[tuple[str, int], Sequence[Span] | Stretches] = {}
+        if patient is not None:
+            own["patient", 0] = _of_patient(taken, patient, place, more.get(place.pk, ()))
+        made.append(
+            Diary(
+                zone=zone, staff=staff, rooms=tuple(found.rooms), devices=tuple(found.devices), busy=busy | own,
+                location=place.pk,
+            )
+        )  # fmt: skip
+    return made
 
 
 def _of_patient(

@@ -70,16 +70,16 @@ def _changes(text: str) -> list[Change]:
 
 
 def _row(line: Line, names: dict[str, dict[int, str]], proposal: Proposal) -> dict[str, Any]:
-    zone = proposal.location.zone
-    slot, visit = line.slot, line.visit
+    slot, visit, places = line.slot, line.visit, proposal.places
+    # A time that somebody chose for a visit is at the visit's location.
+    then = visit.location if visit else places.get(slot.location if slot else 0, proposal.location)
+    rooms = (names["room"].get(slot.room, ""), names["device"].get(slot.device or 0, "")) if slot else ()
     return {
         "title": line.title, "visit": visit, "slot": slot, "days": abs(line.leaves), "late": line.leaves > 0,
-        "now": wall_clock(visit.starts_at, zone) if visit else None,
-        "then": wall_clock(slot.start, zone) if slot else None,
+        "now": wall_clock(visit.starts_at, visit.location.zone) if visit else None,
+        "then": wall_clock(slot.start, then.zone) if slot else None,
         "who": names["practitioner"].get(slot.practitioner, "") if slot else "",
-        "where": ", ".join(
-            filter(None, [names["room"].get(slot.room, ""), names["device"].get(slot.device or 0, "")])
-        ) if slot else "",
+        "where": ", ".join(filter(None, rooms)), "place": then.short_name if proposal.elsewhere else "",
     }  # fmt: skip
 
 
@@ -141,8 +141,8 @@ def course(request: HttpRequest, pk: int, course: int) -> HttpResponse:
         raise Http404("nothing to lay out")
     context = {
         "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
-        "fault": fault, "proposal": _told(proposal, names_of(proposal.location)) if proposal else None,
-        "address": address_of(plan.patient), "slot": chosen, "location": proposal.location if proposal else None,
+        "fault": fault, "proposal": _told(proposal, names_of(*proposal.places.values())) if proposal else None,
+        "address": address_of(plan.patient), "slot": chosen, "places": list(proposal.places.values()) if proposal else [],
     }  # fmt: skip
     return render(request, "sessions/reflow/course.html", context, status=409 if fault else 200)
 
@@ -281,14 +281,11 @@ def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     urgent = most_urgent_first(hit, spare)
     proposals = queries.proposals_for(_first(urgent), now=now)
     rows = []
-    names: dict[int, dict[str, dict[int, str]]] = {}
     hits = {visit.pk for visit in hit}
+    names = names_of(*{place for proposal in proposals for place in proposal.places.values()})
     for proposal in proposals:
-        place = proposal.location
-        if place.pk not in names:
-            names[place.pk] = names_of(place)
         patient = next(line.visit for line in proposal.visits if line.visit and line.visit.pk in hits).patient
-        rows.append(_told(proposal, names[place.pk]) | {"patient": patient, "plan": proposal.plan})
+        rows.append(_told(proposal, names) | {"patient": patient, "plan": proposal.plan})
     context = {
         "cause": found, "words": _words(found), "rows": rows, "hits": len(hit), "kind": kind,
         "patients": len({visit.patient_id for visit in hit}), "shown": len(rows),

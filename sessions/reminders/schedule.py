@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
+from mesoclinic.statements import insert
 from patients.models import Patient
 from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, CourseBooking, Message
@@ -63,9 +64,7 @@ def _reminder(appointment: Appointment, now: datetime) -> Message | None:
 
 def _queue(*messages: Message | None) -> None:
     """Store the messages that there are, in one query. A cause that has its message already makes no second one."""
-    Message.objects.bulk_create(
-        [message for message in messages if message is not None], ignore_conflicts=True
-    )
+    insert([message for message in messages if message is not None], ignore_conflicts=True)
 
 
 def _withdraw(appointment: Appointment) -> None:
