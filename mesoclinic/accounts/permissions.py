@@ -25,6 +25,7 @@ class Permission(enum.Enum):
     PLAN_SIGN = "Sign a plan"
     CALENDAR_VIEW = "See the calendar"
     BOOKING_EDIT = "Book, move and cancel"
+    VISITS_REFLOW = "Put booked visits in order that a change of the set-up hits"
     CHECK_IN = "Check a patient in"
     TREATMENT_VIEW = "See treatment records"
     TREATMENT_RECORD = "Record a treatment"
@@ -67,6 +68,8 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     Permission.PLAN_SIGN: frozenset({P}),
     Permission.CALENDAR_VIEW: frozenset({P, N, F, M, A}),
     Permission.BOOKING_EDIT: frozenset({P, N, F, M}),
+    # Who changes hours or people sees to the visits that are hit, also where they book nothing else.
+    Permission.VISITS_REFLOW: frozenset({P, N, F, M, A}),
     Permission.CHECK_IN: frozenset({P, N, F, M}),
     Permission.TREATMENT_VIEW: frozenset({P, N}),
     Permission.TREATMENT_RECORD: frozenset({P, N}),

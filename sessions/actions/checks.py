@@ -126,6 +126,7 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
         room_id=slot.room,
         device_id=slot.device,
         starts_at=slot.start,
+        local_start=location.on_the_wall(slot.start),
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
@@ -138,6 +139,9 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
 
 def put(visit: Appointment, slot: Slot) -> None:
     """The visit at that time, with these people and things. Not saved."""
+    if slot.start != visit.starts_at:
+        # Another room at the same time changes nothing of what the patient was told.
+        visit.local_start = visit.location.on_the_wall(slot.start)
     visit.practitioner_id, visit.room_id, visit.device_id = slot.practitioner, slot.room, slot.device
     visit.starts_at, visit.ends_at = slot.start, slot.end
     visit.occupied_from, visit.occupied_until = slot.start - SETUP, slot.end + CLEANUP

@@ -200,6 +200,13 @@ def missed(appointment: Appointment) -> None:
     _withdraw(appointment)
 
 
+def followed_the_clock(appointment: Appointment, starts_at: datetime, zone: ZoneInfo) -> None:
+    """A visit keeps its time on the wall while the clock changes: so does its reminder, and nobody hears of it."""
+    Message.objects.filter(
+        appointment=appointment, kind=Message.Kind.REMINDER, state=Message.State.DUE
+    ).update(send_at=reminder_time(starts_at, zone))
+
+
 def restored(appointment: Appointment, now: datetime) -> None:
     """A cancellation was taken back before it was told: its reminder is made anew."""
     _queue(_reminder(appointment, now))

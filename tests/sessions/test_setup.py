@@ -414,24 +414,6 @@ def test_a_changed_location_is_read_at_once_by_who_changed_it(
     assert audited("location.changed").new["short_name"] == "Centro"
 
 
-def test_the_clock_of_a_location_stays_while_visits_are_booked(
-    clinic: Clinic, as_: Callable[[str], Client]
-) -> None:
-    clinic.appointment(starts_at=clinic.at(10, day=workday(clinic.today)))
-    client, url = as_("ortiz"), f"/setup/places/{clinic.location.pk}/edit/"
-    page = client.post(url, place_data())
-    assert page.status_code == 409
-    assert "Patients were told these times on the clock of Europe/Madrid" in text(page)
-    [row] = page.context["hits"]
-    assert (row["starts"].hour, row["becomes"].hour) == (10, 9)
-    # Accepting them is no way round: no clock would be right for what patients were told.
-    assert client.post(url, place_data(accepted=page.context["hits_seen"])).status_code == 409
-    clinic.location.refresh_from_db()
-    assert clinic.location.time_zone == "Europe/Madrid"
-    # A zone of the same clock moves nobody on the wall.
-    assert client.post(url, place_data(time_zone="Africa/Ceuta")).status_code == 302
-
-
 def test_a_room_loses_no_use_that_visits_need_unseen(clinic: Clinic, as_: Callable[[str], Client]) -> None:
     clinic.appointment(starts_at=clinic.at(10, day=workday(clinic.today)), kind="consultation")
     client, url = as_("ortiz"), f"/setup/rooms/{clinic.room.pk}/"

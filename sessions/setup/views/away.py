@@ -27,6 +27,7 @@ from sessions.setup.views.common import (
     frame,
     page_of,
     searched,
+    told_or_reflow,
     user_of,
     visit_lines,
 )
@@ -98,13 +99,10 @@ def _list(request: HttpRequest, pages: Pages, **more: Any) -> HttpResponse:
 
 
 def _saved(request: HttpRequest, pages: Pages, form: SpanForm, row: Absence | Closure) -> HttpResponse:
-    messages.success(request, f"The {pages.name} of {actions.owner_of(row)} is saved.")
     for note in form.told:
         messages.info(request, note)
-    if accepted(request):
-        # Visits are hit: what would put them in order is seen next.
-        return redirect("sessions:reflow-cause", pages.name, row.pk)
-    return redirect(pages.list_view)
+    sentence = f"The {pages.name} of {actions.owner_of(row)} is saved."
+    return told_or_reflow(request, sentence, pages.name, row.pk, pages.list_view)
 
 
 def _new(request: HttpRequest, pages: Pages, initial: dict[str, Any]) -> HttpResponse:
