@@ -5,9 +5,9 @@
   "use strict";
 
   const ALL = 160; // so many cards are all held, wherever the window stands
-  const STEP = 16; // so many cards are added or drawn again in one frame
-  const NEAR = 2; // columns beside the window
-  const KEPT = 3; // and so many stay when it moves on: going back and forth costs nothing
+  const STEP = [24, 8]; // cards drawn in one frame: the more are held, the fewer, as each costs a little again
+  const NEAR = 1; // columns beside the window
+  const KEPT = 2; // and so many stay when it moves on
   const NOTHING = { start: "2000-01-01 00:00", end: "2000-01-01 00:01", resourceIds: [], extendedProps: {} };
 
   /* `build(key)` gives a column's events by name, each the same object while nothing of it changes; `seen()` the first
@@ -21,6 +21,7 @@
       this.keys = [];
       this.at = new Map();
       this.drawn = new Map(); // column -> name -> { place, event }
+      this.whole = new Set(); // columns with all their cards
       this.stale = new Set(); // columns to look at again
       this.free = []; // places to be given again
       this.empty = new Set(); // those of them that show nothing any more
@@ -33,11 +34,13 @@
       this.keys = keys;
       this.at = new Map(keys.map((key, at) => [key, at]));
       this.every = cards <= ALL;
+      this.atOnce = cards + keys.length <= STEP[0] * 2;
     }
 
-    /* What the component begins with: everything, or nothing where that is filled step by step. */
+    /* What the component begins with: everything, or nothing where that is filled step by step, and empty cells are
+       there first. */
     first() {
-      if (!this.every) return [];
+      if (!this.atOnce) return [];
       const events = [];
       for (const key of this.keys) {
         const column = new Map();
@@ -47,6 +50,7 @@
           this.places += 1;
         }
         this.drawn.set(key, column);
+        this.whole.add(key);
       }
       return events;
     }
@@ -80,7 +84,7 @@
       const [from, to] = this.range(NEAR);
       const [first, last] = this.seen();
       const found = [];
-      for (let at = from; at <= to; at += 1) if (!this.drawn.has(this.keys[at])) found.push(at);
+      for (let at = from; at <= to; at += 1) if (!this.whole.has(this.keys[at])) found.push(at);
       const away = (at) => Math.max(first - at, at - last, 0);
       return found.sort((one, other) => away(one) - away(other) || one - other).map((at) => this.keys[at]);
     }
@@ -105,23 +109,23 @@
     step() {
       this.waits = false;
       const focus = document.activeElement?.closest?.(".ec-event[data-visit]");
-      let left = STEP;
+      const most = Math.max(STEP[1], STEP[0] - Math.floor(this.places / 12));
+      let left = most;
       if (!this.held()) {
         for (const key of this.far()) {
           if (left <= 0) break;
           for (const { place } of this.drawn.get(key).values()) this.free.push(place);
-          this.drawn.delete(key);
-          this.stale.delete(key);
+          for (const known of [this.drawn, this.whole, this.stale]) known.delete(key);
         }
         for (const key of this.stale) {
           if (left <= 0) break;
-          left -= this.compare(key);
-          this.stale.delete(key);
+          left -= this.compare(key, left);
+          if (this.whole.has(key)) this.stale.delete(key);
         }
       }
       for (const key of this.missing()) {
         if (left <= 0) break;
-        left -= this.compare(key);
+        left -= this.compare(key, left);
       }
       for (const place of this.free) {
         if (left <= 0) break;
@@ -130,7 +134,7 @@
         this.empty.add(place);
         left -= 1;
       }
-      if (focus && left < STEP) Promise.resolve().then(() => this.refocus(focus));
+      if (focus && left < most) Promise.resolve().then(() => this.refocus(focus));
       const [first, last] = this.seen();
       const missing = this.missing();
       if (!missing.some((key) => this.at.get(key) >= first && this.at.get(key) <= last)) this.ready();
@@ -143,23 +147,32 @@
       this.places = Math.max(this.places, place + 1);
     }
 
-    /* Bring a column to what is to be seen; how many cards that took. */
-    compare(key) {
-      const before = this.drawn.get(key) ?? new Map();
-      const after = this.build(key);
+    /* Bring a column to what is to be seen, or nearer to it by `most` cards; how many it were. */
+    compare(key, most) {
+      const cards = this.drawn.get(key) ?? new Map();
+      this.drawn.set(key, cards);
+      const wanted = this.build(key);
+      for (const [name, { place }] of cards) {
+        if (wanted.has(name)) continue;
+        this.free.push(place);
+        cards.delete(name);
+      }
       let done = 0;
-      for (const [name, { place }] of before) if (!after.has(name)) this.free.push(place);
-      const drawn = new Map();
-      for (const [name, event] of after) {
-        const card = before.get(name) ?? { place: this.free.shift() ?? this.places, event: null };
-        drawn.set(name, card);
+      this.whole.add(key);
+      for (const [name, event] of wanted) {
+        const card = cards.get(name) ?? { place: null, event: null };
         if (card.event === event) continue;
+        if (done === most) {
+          this.whole.delete(key);
+          break;
+        }
+        card.place ??= this.free.shift() ?? this.places;
         card.event = event;
+        cards.set(name, card);
         this.put(card.place, event);
         this.empty.delete(card.place);
         done += 1;
       }
-      this.drawn.set(key, drawn);
       return done;
     }
 

@@ -54,6 +54,7 @@
   let resources;
   let columns; // the rows of `resources` that are drawn
   let inColumn; // column -> the visits in it
+  let creams; // column -> the visits before which the cream works there
   function take(key, from, until, visit) {
     if (!taken.has(key)) taken.set(key, []);
     taken.get(key).push({ from, until, visit });
@@ -64,12 +65,11 @@
     columns = shownColumns();
     inColumn = new Map();
     const shown = new Set(columns.map((row) => row.id));
+    creams = new Map();
+    const add = (to, key, visit) => (to.has(key) ? to.get(key).push(visit) : to.set(key, [visit]));
     for (const visit of feed.visits) {
-      for (const key of columnsOf(visit)) {
-        if (daily && !shown.has(key)) continue;
-        if (!inColumn.has(key)) inColumn.set(key, []);
-        inColumn.get(key).push(visit);
-      }
+      for (const key of columnsOf(visit)) if (!daily || shown.has(key)) add(inColumn, key, visit);
+      if (visit.cream?.r) add(creams, `r${visit.cream.r}`, visit);
     }
     for (const row of [...feed.visits, ...feed.taken]) {
       const from = minutes(row.s);
@@ -158,7 +158,8 @@
     const top = `<span class="top">${icons.get(visit.st)}<span class="nm">${safe(visit.name)}</span>${visit.warn ? `<span class="warn-x" title="${safe(visit.warn)}">${icons.get("warn")}</span>` : ""}</span>`;
     if (monthly) return `<span class="top">${icons.get(visit.st)}<span class="tm">${visit.s.slice(11)}</span> <span class="nm">${safe(visit.name)}</span></span>`;
     // A visit of 45 minutes has room for three lines, of 30 for two, at the usual height of the rows.
-    const second = height >= 34 ? `<span class="dt">${safe(times)}</span>` : "";
+    const what = height >= 50 ? "" : `<span class="word">, ${safe(visit.what)}</span>`;
+    const second = height >= 34 ? `<span class="dt">${safe(times)}${what}</span>` : "";
     const third =
       height >= 50
         ? `<span class="dt">${safe(visit.what)}<span class="at-staff">, ${safe(room)}</span><span class="at-place">, ${safe(visit.who_treats)}</span></span>`
@@ -194,7 +195,7 @@
       resourceIds: daily ? [column] : [],
       startEditable: config.mayBook && MOVABLE.has(visit.st),
       durationEditable: config.mayBook && !monthly && LONGER.has(visit.st),
-      classNames: ["ev", colour(visit), ...(tall < 34 || monthly ? ["short"] : tall >= 50 ? ["tall"] : []), ...(visit.st === "requested" ? ["dashed"] : [])],
+      classNames: ["ev", colour(visit), ...(tall < 34 || monthly ? ["short"] : tall >= 50 ? ["tall"] : []), ...(visit.st === "requested" ? ["dashed"] : []), ...(visit.type ? ["typed", `tone-${visit.type[0]}`, `shape-${visit.type[1]}`] : [])],
       styles: group === "staff" ? [] : [`--before:${visit.before}`, `--after:${visit.after}`],
       extendedProps: { visit, column, group, name: String(visit.id) },
     };
@@ -230,9 +231,7 @@
       const row = resources.get(column);
       if (row.group === "staff") found.push(...outside(row.hours, column));
       else for (const closed of feed.closures) found.push(background(closed.s, closed.e, "off", column, closed.reason));
-      for (const visit of feed.visits) {
-        if (visit.cream?.r && `r${visit.cream.r}` === column) found.push(background(visit.cream.s, visit.s, "buf", column, "Cream"));
-      }
+      for (const visit of creams.get(column) ?? []) found.push(background(visit.cream.s, visit.s, "buf", column, "Cream"));
     } else if (monthly) {
       found.push(...ofMonth());
     } else {
@@ -307,17 +306,19 @@
   let wide = 0;
   let across = 0;
   function seen() {
-    if (!daily || !columns.length) return [0, 6];
     const main = place.querySelector(".ec-main");
     if (!wide) {
       across = (main ?? place).clientWidth - SIDE;
-      wide = Math.max(NARROWEST, across / columns.length);
+      wide = Math.max(NARROWEST, across / (daily ? columns.length : 7));
+      place.toggleAttribute("data-roomy", wide >= ROOMY);
     }
+    if (!daily) return [0, 6];
     const left = main?.scrollLeft ?? 0;
     return [Math.floor(left / wide), Math.min(columns.length, Math.ceil((left + across) / wide)) - 1];
   }
   const SIDE = 52;
   const NARROWEST = 112;
+  const ROOMY = 170; // times and the word of a visit's type beside each other
   const drawer = new window.CalendarColumns({
     build, seen, held: () => hands > 0,
     ready: () => {
@@ -376,7 +377,6 @@
   window.addEventListener("resize", fit);
   index();
   rowLooks();
-  const started = performance.now();
   drawer.set(keys(), count());
   /* Asked for at each change, for each column. */
   const labels = new WeakMap();
@@ -441,10 +441,9 @@
     eventDrop: (info) => drop(info, false),
     eventResize: (info) => drop(info, true),
   });
-  place.dataset.drawnMs = String(Math.round(performance.now() - started));
   wide = 0; // now it can be measured
   drawer.attach(ec);
-  if (drawer.every) drawer.ready();
+  if (drawer.atOnce) drawer.ready();
 
   function openDay(day) {
     const asked = new URLSearchParams(window.location.search);
@@ -585,7 +584,7 @@
     try {
       let answer = await post(config.place, fields(what));
       if (answer.status === 409 && answer.body.ask) {
-        const anyway = await askPerson(what, answer.body.ask);
+        const anyway = await askPerson(what, answer.body);
         if (!anyway) {
           info.revert();
           return;
@@ -607,7 +606,7 @@
     }
   }
   const dialog = document.getElementById("cal-ask");
-  function askPerson({ visit, to }, leaving) {
+  function askPerson({ visit, to }, { ask: leaving, course, only }) {
     dialog.querySelector("[data-who]").textContent = visit.name;
     dialog.querySelector("[data-when]").textContent = `${wall(to.from).slice(0, 10) === visit.s.slice(0, 10) ? "at" : `on ${new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" }).format(new Date(to.from * 60000)).replace(",", "")} at`} ${clock(to.from)}`;
     dialog.querySelector("[data-list]").replaceChildren(
@@ -617,6 +616,13 @@
         return line;
       }),
     );
+    // Where later sessions leave their windows, the course can be laid out around this time: seen first, as in Move.
+    const around = dialog.querySelector("[data-course]");
+    around.hidden = !course;
+    around.action = course?.url ?? "";
+    around.elements.slot.value = course?.slot ?? "";
+    dialog.querySelector("[data-only]").hidden = !only;
+    dialog.querySelector("[data-yes]").hidden = Boolean(only);
     return new Promise((answer) => {
       let yes = false;
       dialog.querySelector("[data-yes]").onclick = () => {
