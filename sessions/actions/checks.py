@@ -34,6 +34,10 @@ class TimeTaken(BookingError):
     """Somebody else was faster."""
 
 
+class TooClose(BookingError):
+    """Too near to another session of its own course: it may go there when that one moves, too."""
+
+
 #: What each constraint that refuses means.
 TAKEN = {
     "practitioner_not_double_booked": "The practitioner was taken a moment ago.",
@@ -126,6 +130,7 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
         room_id=slot.room,
         device_id=slot.device,
         starts_at=slot.start,
+        local_start=location.on_the_wall(slot.start),
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
@@ -138,6 +143,9 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
 
 def put(visit: Appointment, slot: Slot) -> None:
     """The visit at that time, with these people and things. Not saved."""
+    if slot.start != visit.starts_at:
+        # Another room at the same time changes nothing of what the patient was told.
+        visit.local_start = visit.location.on_the_wall(slot.start)
     visit.practitioner_id, visit.room_id, visit.device_id = slot.practitioner, slot.room, slot.device
     visit.starts_at, visit.ends_at = slot.start, slot.end
     visit.occupied_from, visit.occupied_until = slot.start - SETUP, slot.end + CLEANUP
@@ -186,7 +194,7 @@ def check_apart(placed: Sequence[tuple[PlannedSession, date]], near: Sequence[St
                 far = other.number if number == planned.number else number
                 in_order = (day < other.day) == (planned.number < other.number) and day != other.day
                 if not in_order or gap < needed:
-                    raise BookingError(
+                    raise TooClose(
                         f"Session {planned.number} would lie {gap} days from session {far} "
                         f"of the course; it needs {needed}: too soon."
                     )

@@ -1,4 +1,4 @@
-"""What a re-flow would do: of one course, or of all visits that an absence, a closure or a device out of service hits."""
+"""What a re-flow would do: of one course, or of all visits that an absence, a closure or a change of the set-up hits."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +11,11 @@ from django.db.models.functions import Lag
 
 from patients.queries import with_name
 from protocols.models import PlannedSession, TreatmentPlan
-from sessions.models import Absence, Appointment, Closure, Device, Location
+from sessions.models import Absence, Appointment, Closure, Location
 from sessions.queries.booking import near_other_courses, slot_of, visit_of, visits_of_course
 from sessions.queries.diary import LIVE, diaries, diary, whole_day
 from sessions.queries.types import visit_for
+from sessions.reflow.unfit import Changed, unfit_by
 from sessions.scheduling import Diary, Preferences, Slot, Span, Stretches, find_course, outside, reflow
 from sessions.scheduling.diary import CLEANUP, SETUP
 
@@ -22,7 +23,7 @@ COMING = (Appointment.Status.REQUESTED, Appointment.Status.BOOKED, Appointment.S
 #: A single visit that is hit is put off by at most so much.
 PUT_OFF = 28
 
-type Cause = Absence | Closure | Device
+type Cause = Absence | Closure | Changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +209,17 @@ def single_proposal(visit: Appointment, *, now: datetime, taken: Sequence[Slot] 
     return Proposal((Line(visit.what, visit, slot),), location, fits=slot is not None)
 
 
-# ---- what an absence, a closure or a device hits ---------------------------------------------------------------
+# ---- what an absence, a closure or a change of the set-up hits -------------------------------------------------
 
 
 def hit_by(cause: Cause, now: datetime) -> list[Appointment]:
-    """Coming visits that lie in an absence or closure, or need a device that is out of service; the soonest first."""
+    """Coming visits that lie in an absence or closure, or can't take place since the set-up changed; the soonest first."""
     # A time held for the waiting list is nobody's yet: its offer ends by itself.
     rows = Appointment.objects.filter(status__in=COMING, starts_at__gt=now).exclude(
         status=Appointment.Status.REQUESTED, offer__state="open"
     )
-    if isinstance(cause, Device):
-        rows = rows.filter(device=cause) if not cause.in_service else rows.none()
+    if not isinstance(cause, Absence | Closure):
+        rows = rows.filter(pk__in=unfit_by(cause, now))
     else:
         rows = rows.filter(starts_at__lt=cause.ends_at, ends_at__gt=cause.starts_at)
         if isinstance(cause, Absence):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,20 @@ def language_of(appointment: Appointment) -> str:
     return code if code in texts() else "en"
 
 
-def when(moment: datetime, location: Location, language: str) -> str:
-    """`Tuesday 1 December 2026, 10:00`, as the language writes it."""
-    local = moment.astimezone(location.zone)
+@lru_cache(maxsize=512)
+def _on_the_clock(local: datetime, language: str) -> str:
     pattern = {
         "ar": "EEEE d MMMM y، HH:mm",
         "de": "EEEE, d. MMMM y, HH:mm",
         "es": "EEEE, d 'de' MMMM 'de' y, HH:mm",
     }.get(language, "EEEE d MMMM y, HH:mm")
     return format_datetime(local, pattern, locale=language)
+
+
+def when(moment: datetime, location: Location, language: str) -> str:
+    """`Tuesday 1 December 2026, 10:00`, as the language writes it."""
+    # Without its zone: two instants that are equal may read differently elsewhere.
+    return _on_the_clock(moment.astimezone(location.zone).replace(tzinfo=None), language)
 
 
 def write(

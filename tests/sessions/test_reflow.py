@@ -18,10 +18,21 @@ from django.test.utils import CaptureQueriesContext
 from mesoclinic.audit.models import AuditEvent
 from protocols.models import TreatmentPlan
 from sessions.actions import booking
-from sessions.models import Absence, Appointment, Closure, Device, Location, Message, Practitioner, Room
+from sessions.models import (
+    Absence,
+    Appointment,
+    Closure,
+    Device,
+    Location,
+    Message,
+    Practitioner,
+    Room,
+    WorkingHours,
+)
 from sessions.queries.booking import options_for, slot_of
 from sessions.reflow import actions, queries
 from sessions.reflow.actions import Change
+from sessions.reflow.unfit import unfit
 from sessions.scheduling import Preferences
 from tests.clinic import Clinic
 
@@ -324,6 +335,53 @@ def test_a_broken_device_lists_what_needs_it_and_says_who_must_be_called(
     assert "Only pen is out of service" in desk.get(f"/reflow/device/{pen.pk}/").content.decode()
 
 
+def test_hours_that_change_later_put_all_visits_of_a_course_on_the_list_and_in_order_at_once(
+    clinic: Clinic, desk: Client
+) -> None:
+    plan, visits = course(clinic)
+    assert len({row.practitioner_id for row in visits}) == 1
+    assert not unfit(clinic.at(8))
+    # From now on nobody works before 19:00.
+    WorkingHours.objects.update(starts="19:00")
+    listed = [row["visit"] for row in desk.get("/not-possible/").context["rows"]]
+    assert listed == visits
+    # One course, one way in order: from the list, and with all that the change of the hours hits.
+    assert "Change 4 visits" in desk.get(f"/plans/{plan.pk}/reflow/0/").content.decode()
+    url = f"/reflow/practitioner/{visits[0].practitioner_id}/"
+    (ticked,) = re.findall(r'name="proposal" value="([^"]+)"', desk.get(url).content.decode())
+    desk.post(url, {"proposal": [ticked]})
+    assert not unfit(clinic.at(8))
+    after = fresh(visits)
+    assert all(row.starts_at.astimezone(row.location.zone).hour == 19 for row in after)
+    assert all(7 <= (b - a).days <= 21 for a, b in pairwise(days(after)))
+    assert Message.objects.filter(kind="moved", state="due").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("weekday", "starts", "ends", "fits"),
+    [(1, "09:00", "10:30", True), (1, "10:00", "20:00", True), (1, "09:00", "10:15", False),
+     (1, "10:15", "20:00", False), (2, "09:00", "20:00", False)],
+)  # fmt: skip
+def test_a_visit_is_possible_within_the_hours_of_its_day_and_not_a_minute_beyond(
+    clinic: Clinic, weekday: int, starts: str, ends: str, fits: bool
+) -> None:
+    clinic.appointment(planned_session=None, kind="consultation")
+    WorkingHours.objects.all().delete()
+    WorkingHours.objects.create(
+        practitioner=clinic.practitioner, location=clinic.location, weekday=weekday, starts=starts, ends=ends
+    )
+    assert [row.reasons for row in unfit(clinic.at(8))] == ([] if fits else [("hours",)])
+
+
+def test_a_jet_injector_needs_no_room_of_its_own_in_the_list_either(clinic: Clinic) -> None:
+    _plan, visits = course(clinic, clinic.signed_plan(needs=("needle-free",)))
+    assert not unfit(clinic.at(8))
+    Room.objects.update(capabilities=["needling"])
+    assert {row.visit: row.reasons for row in unfit(visits[0].starts_at)} == {
+        row.pk: ("room",) for row in visits[1:]
+    }
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "eyJ:1:2"])
 def test_a_tampered_proposal_is_refused(clinic: Clinic, desk: Client, text: str) -> None:
     plan, visits = course(clinic)
@@ -334,14 +392,18 @@ def test_a_tampered_proposal_is_refused(clinic: Clinic, desk: Client, text: str)
 
 
 def test_the_pages_ask_as_often_for_many_visits_as_for_few(clinic: Clinic, desk: Client) -> None:
-    desk.get("/out-of-window/")
-    counts = []
+    pages = ("/out-of-window/", "/not-possible/")
+    for page in pages:
+        desk.get(page)
+    counts: list[list[int]] = []
     for number in range(2):
         _plan, visits = course(clinic, clinic.signed_plan(clinic.patient(f"P{number}", "Uno")))
         moved_late(clinic, visits[1], 9 + number)
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            desk.get("/out-of-window/")
-        counts.append(len(captured))
+        WorkingHours.objects.update(starts="19:00")
+        counts.append([])
+        for page in pages:
+            with CaptureQueriesContext(connection) as captured:
+                assert desk.get(page).context["rows"]
+            counts[-1].append(len(captured))
+        WorkingHours.objects.update(starts="09:00")
     assert counts[0] == counts[1]
