@@ -42,7 +42,8 @@ class Permission(enum.Enum):
     STAFF_VIEW = "See who works when"
     STAFF_EDIT = "Add people, change their roles, close their accounts"
     PLACES_EDIT = "Change locations, rooms, devices and visit types"
-    HOURS_EDIT = "Change working hours, absences, closures and public holidays"
+    ABSENCE_EDIT = "Enter who is away, and put the visits that are hit in order"
+    HOURS_EDIT = "Change working hours, closures and public holidays"
     AUDIT_VIEW = "Read the audit trail"
 
 
@@ -88,6 +89,8 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     # Who gives out roles could give themselves any: the administrator only.
     Permission.STAFF_EDIT: frozenset({A}),
     Permission.PLACES_EDIT: frozenset({M, A}),
+    # Who takes the call of somebody ill enters it.
+    Permission.ABSENCE_EDIT: frozenset({F, M, A}),
     Permission.HOURS_EDIT: frozenset({M, A}),
     Permission.AUDIT_VIEW: frozenset({M, A}),
 }

@@ -34,6 +34,10 @@ class TimeTaken(BookingError):
     """Somebody else was faster."""
 
 
+class TooClose(BookingError):
+    """Too near to another session of its own course: it may go there when that one moves, too."""
+
+
 #: What each constraint that refuses means.
 TAKEN = {
     "practitioner_not_double_booked": "The practitioner was taken a moment ago.",
@@ -190,7 +194,7 @@ def check_apart(placed: Sequence[tuple[PlannedSession, date]], near: Sequence[St
                 far = other.number if number == planned.number else number
                 in_order = (day < other.day) == (planned.number < other.number) and day != other.day
                 if not in_order or gap < needed:
-                    raise BookingError(
+                    raise TooClose(
                         f"Session {planned.number} would lie {gap} days from session {far} "
                         f"of the course; it needs {needed}: too soon."
                     )

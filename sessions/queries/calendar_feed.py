@@ -35,7 +35,7 @@ _FIELDS = (
     "room_id", "device_id", "patient_id", "patient__given_name", "patient__family_name", "patient__birth_date",
     "patient__pregnancy", "practitioner__user__full_name", "planned_session__number",
     "planned_session__needs", "planned_session__device_kind", "type__name", "type__qualification", "type__capability",
-    "type__device_kind", "prep_room_id", "prep_from",
+    "type__device_kind", "type_id", "type__colour", "type__shape", "prep_room_id", "prep_from",
 )  # fmt: skip
 
 
@@ -132,6 +132,8 @@ def _visit(values: tuple[Any, ...], clock: _Clock, reader: Reader, today: date) 
         "tool": row["planned_session__device_kind"] or row["type__device_kind"] or "", "who_treats": row["practitioner__user__full_name"],
         "pregnancy": row["patient__pregnancy"],
     }  # fmt: skip
+    if row["type_id"]:
+        found["type"] = [row["type__colour"], row["type__shape"]]
     if row["prep_from"]:
         found["cream"] = {"r": row["prep_room_id"], "s": clock(row["prep_from"])}
     return found

@@ -1,5 +1,6 @@
 """Where a visit that is dragged in the calendar would lie, and what that does to its course."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet
@@ -7,7 +8,7 @@ from django.db.models import QuerySet
 from sessions.models import Appointment, Device, Room
 from sessions.queries.booking import neighbours, slot_of, visit_of
 from sessions.queries.diary import LIVE
-from sessions.scheduling import Slot, check_move
+from sessions.scheduling import Deviation, Slot, check_move
 from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
 
 
@@ -75,17 +76,35 @@ def _own_or_like(own: int, alike: list[int], taken: set[int]) -> int:
     return next((key for key in alike if key not in taken), own)
 
 
-def out_of_window(appointment: Appointment, to: date) -> list[str]:
-    """Sessions of the course that leave their window once this visit is on day `to`, in words; empty when none does."""
+def out_of_window(appointment: Appointment, to: date) -> tuple[Deviation, ...]:
+    """Sessions of the course that leave their window once this visit is on day `to`; empty when none does."""
     planned = appointment.planned_session
     if planned is None:
-        return []
+        return ()
     others = neighbours(appointment)
     days = {n: row.starts_at.astimezone(row.location.zone).date() for n, row in others.items()}
     visits = [visit_of(row.planned_session) for row in others.values() if row.planned_session]
-    return [
+    return check_move(visits, days, planned.number, to)
+
+
+def in_words(one: Deviation) -> str:
+    """A session out of its window, as the front desk is told."""
+    return (
         f"Session {one.number} would come {abs(one.days)} day{'s' if abs(one.days) != 1 else ''} too "
         f"{'soon' if one.days < 0 else 'late'}: {one.gap} days after session {one.number - 1}, "
         f"{one.earliest} to {one.latest} are planned."
-        for one in check_move(visits, days, planned.number, to)
-    ]
+    )
+
+
+def course_can_follow(appointment: Appointment, leaving: Iterable[Deviation]) -> bool:
+    """Whether the rest of the course may be laid out around this visit: it is a later session that leaves its window.
+
+    Too soon after the visit before stays too soon, however the later ones move.
+    """
+    planned = appointment.planned_session
+    if planned is None:
+        return False
+    rows = list(leaving)
+    return any(one.number > planned.number for one in rows) and not any(
+        one.number == planned.number and one.days < 0 for one in rows
+    )

@@ -1,6 +1,7 @@
 """Booking a course, a single visit, moving, states."""
 
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
@@ -168,6 +169,27 @@ def _lanes(marks: list[dict[str, Any]]) -> int:
     return max(len(ends), 1)
 
 
+def _shut(places: Sequence[Location], first: date, last: date) -> list[tuple[date, date, str]]:
+    """(first day, day after, reasons) of each stretch in which all of the locations are closed."""
+    named = {place.pk: place for place in places}
+    reasons: dict[date, dict[int, str]] = defaultdict(dict)
+    for shut in closures(places[0], first, (last - first).days, places[1:]):
+        zone = named[shut.location_id].zone
+        day = max(shut.starts_at.astimezone(zone).date(), first)
+        # A closure until midnight does not touch the next day.
+        while day <= (shut.ends_at - timedelta(minutes=1)).astimezone(zone).date() and day < last:
+            reasons[day][shut.location_id] = shut.reason
+            day += timedelta(days=1)
+    found: list[tuple[date, date, str]] = []
+    for day in sorted(day for day, own in reasons.items() if len(own) == len(places)):
+        text = ", ".join(dict.fromkeys(reasons[day][place.pk] for place in places))
+        if found and found[-1][1:] == (day, text):
+            found[-1] = found[-1][0], day + timedelta(days=1), text
+        else:
+            found.append((day, day + timedelta(days=1), text))
+    return found
+
+
 def _strip(
     options: list[CourseOption], planned: list[PlannedSession], places: Sequence[Location], start: date
 ) -> dict[str, Any] | None:
@@ -220,22 +242,10 @@ def _strip(
             # A label near the end would be cut: it stands before its line.
             weeks.append({"x": f"{x(monday):.1f}", "day": monday, "late": x(monday) > STRIP_WIDTH - 50})
         monday += timedelta(days=step)
-    closed = []
-    named = {place.pk: place for place in places}
-    for shut in closures(places[0], first, days, places[1:]):
-        place = named[shut.location_id]
-        zone = place.zone
-        begin = max(shut.starts_at.astimezone(zone).date(), first)
-        # A closure until midnight does not touch the next day.
-        end = min((shut.ends_at - timedelta(minutes=1)).astimezone(zone).date() + timedelta(days=1), end_day)
-        closed.append(
-            {
-                "x": f"{x(begin):.1f}",
-                "width": f"{max(x(end) - x(begin), 2):.1f}",
-                "reason": f"{place.short_name}, {shut.reason}" if len(places) > 1 else shut.reason,
-                "day": begin,
-            }
-        )
+    closed = [
+        {"x": f"{x(begin):.1f}", "width": f"{max(x(end) - x(begin), 2):.1f}", "reason": reason, "day": begin}
+        for begin, end, reason in _shut(places, first, end_day)
+    ]
     return {
         "rows": rows, "weeks": weeks, "height": bottom + 8, "bottom": bottom, "closed": closed, "tall": bottom - 22,
         "width": STRIP_WIDTH,

@@ -23,7 +23,15 @@ from mesoclinic.audit.actions import record_access
 from mesoclinic.ui import formatting
 from mesoclinic.ui.templatetags.ui import status_class, status_word
 from patients.queries import with_name
-from sessions.models import Appointment, CalendarSettings, Location, Message, Practitioner, TreatmentRecord
+from sessions.models import (
+    Appointment,
+    AppointmentType,
+    CalendarSettings,
+    Location,
+    Message,
+    Practitioner,
+    TreatmentRecord,
+)
 from sessions.places import location_of
 from sessions.queries import booking as booking_queries
 from sessions.queries import calendar as queries
@@ -69,7 +77,7 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "closed": [
             f"Closed {_told(row['s'])} to {_told(row['e'])}: {row['reason']}" for row in data["closures"]
         ],
-        "plain_rows": _plain_rows(data),
+        "plain_rows": _plain_rows(data), "types": AppointmentType.objects.filter(active=True),
         "page": {"config": _config(request, location, asked, settings, data), "feed": data},
     }  # fmt: skip
     return render(request, "sessions/calendar/page.html", context)

@@ -20,13 +20,14 @@ from mesoclinic.ui import formatting
 from mesoclinic.ui.reading import row_id
 from mesoclinic.ui.toasts import toast
 from sessions.actions import booking as actions
+from sessions.actions.checks import TooClose
 from sessions.actions.lengthen import lengthen
 from sessions.models import Appointment, CalendarSettings, Location
 from sessions.places import location_of
 from sessions.queries.calendar_feed import MOST_DAYS, SERVICES, Filters, Reader, feed, tag_of
-from sessions.queries.calendar_place import out_of_window, slot_at
+from sessions.queries.calendar_place import course_can_follow, in_words, out_of_window, slot_at
 from sessions.reminders.schedule import address_of
-from sessions.scheduling import Slot
+from sessions.scheduling import Deviation, Slot
 from sessions.views.shared import called, pack, unpack
 
 #: The list is for printing and for a look at who was cancelled: nobody starts there.
@@ -177,31 +178,63 @@ def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
     return moment
 
 
-def _apply(request: HttpRequest, found: Appointment, data: dict[str, Any]) -> tuple[Appointment, list[str]]:
-    """Move or lengthen the visit; what leaves its window by that. Raises BookingError."""
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What became of a drop: the visit there, or None where that needs the rest of its course to move, too."""
+
+    made: Appointment | None
+    slot: Slot | None = None
+    leaving: tuple[Deviation, ...] = ()
+    why: str = ""
+
+    @property
+    def told(self) -> list[str]:
+        """What leaves its window, in words."""
+        return [in_words(one) for one in self.leaving]
+
+
+def _try(request: HttpRequest, found: Appointment, data: dict[str, Any]) -> _Tried:
+    """Move or lengthen the visit. Raises BookingError where it can't lie, whatever else moves."""
     by, now, zone = cast(User, request.user), timezone.now(), found.location.zone
     if data["end"]:
-        made = lengthen(
-            appointment=found, ends_at=_instant(data["end"], zone), by=by, now=now, version=data["version"]
-        )
-        return made, []
+        return _Tried(
+            lengthen(appointment=found, ends_at=_instant(data["end"], zone), by=by, now=now, version=data["version"])
+        )  # fmt: skip
     start = _instant(data["start"], zone)
     leaving = out_of_window(found, start.astimezone(zone).date())
     slot = slot_at(found, start, practitioner=data["practitioner"], room=data["room"], device=data["device"])
-    made = actions.move(appointment=found, slot=slot, by=by, now=now, version=data["version"])
-    return made, leaving
+    try:
+        made = actions.move(appointment=found, slot=slot, by=by, now=now, version=data["version"])
+    except TooClose as error:
+        if not course_can_follow(found, leaving):
+            raise
+        return _Tried(None, slot, leaving, str(error))
+    return _Tried(made, slot, leaving)
 
 
 def _would(request: HttpRequest, found: Appointment, data: dict[str, Any]) -> JsonResponse:
     """Do it as it would be done, look, and take it all back: the answer is the one that saving would give."""
     try:
         with transaction.atomic():
-            made, leaving = _apply(request, found, data)
-            answer = {"ok": True, "room": made.room.name, "leaving": leaving}
+            tried = _try(request, found, data)
             transaction.set_rollback(True)
     except actions.BookingError as error:
         return JsonResponse({"ok": False, "why": str(error)})
-    return JsonResponse(answer)
+    only = [] if tried.made else ["Only with the whole course."]
+    room = tried.made.room.name if tried.made else ""
+    return JsonResponse({"ok": True, "room": room, "leaving": tried.told + only})
+
+
+def _asked(found: Appointment, version: int, tried: _Tried) -> JsonResponse:
+    """What leaves its window, and the way on: as it is, where that is allowed, or the whole course laid out anew."""
+    answer: dict[str, Any] = {"ask": tried.told, "only": tried.made is None}
+    planned = found.planned_session
+    if planned and tried.slot and course_can_follow(found, tried.leaving):
+        answer["course"] = {
+            "url": reverse("sessions:course-reflow", args=[planned.plan_id, planned.course]),
+            "slot": pack([tried.slot], appointment=found.pk, version=version),
+        }
+    return JsonResponse(answer, status=409)
 
 
 def _said(request: HttpRequest, made: Appointment, before: Slot, status: str) -> dict[str, str]:
@@ -232,7 +265,8 @@ def calendar_place(request: HttpRequest) -> HttpResponse:
     """Put a dragged visit where it was dropped, or let it end where its edge was drawn to.
 
     `check` only asks. A move by which sessions leave their windows is answered 409 with them and saved with `anyway`;
-    what can't be is answered 422 with the reason. The act itself and the database decide, whatever the browser thinks.
+    where later ones do, `course` leads to the re-flow of the course around the new time, and `only` says that nothing
+    else is possible. What can't be is answered 422 with the reason. The act itself and the database decide, whatever the browser thinks.
     """
     form = PlaceForm(request.POST)
     if not form.is_valid():
@@ -251,10 +285,10 @@ def calendar_place(request: HttpRequest) -> HttpResponse:
     status = found.status
     try:
         with transaction.atomic():
-            _made, leaving = _apply(request, found, data)
-            if leaving and not data["anyway"]:
+            tried = _try(request, found, data)
+            if tried.made is None or (tried.leaving and not data["anyway"]):
                 transaction.set_rollback(True)
-                return JsonResponse({"ask": leaving}, status=409)
+                return _asked(found, data["version"], tried)
     except actions.BookingError as error:
         return JsonResponse({"why": str(error)}, status=422)
     return JsonResponse(_said(request, rows.get(pk=found.pk), before, status))

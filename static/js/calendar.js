@@ -28,13 +28,13 @@
   /* ---- times ---- */
   const two = (number) => String(number).padStart(2, "0");
   /* Minutes on a scale of their own, in which every day has 24 hours, as on the wall. */
-  const known = new Map();
+  const read = new Map();
   function minutes(wall) {
-    let found = known.get(wall);
+    let found = read.get(wall);
     if (found === undefined) {
       const [year, month, day, hour, minute] = wall.split(/\D/).map(Number);
       found = Date.UTC(year, month - 1, day, hour ?? 0, minute ?? 0) / 60000;
-      known.set(wall, found);
+      read.set(wall, found);
     }
     return found;
   }
@@ -52,6 +52,9 @@
   /* ---- what is taken: by practitioner, room, device and patient ---- */
   let taken;
   let resources;
+  let columns; // the rows of `resources` that are drawn
+  let inColumn; // column -> the visits in it
+  let creams; // column -> the visits before which the cream works there
   function take(key, from, until, visit) {
     if (!taken.has(key)) taken.set(key, []);
     taken.get(key).push({ from, until, visit });
@@ -59,6 +62,15 @@
   function index() {
     taken = new Map();
     resources = new Map(feed.resources.map((row) => [row.id, row]));
+    columns = shownColumns();
+    inColumn = new Map();
+    const shown = new Set(columns.map((row) => row.id));
+    creams = new Map();
+    const add = (to, key, visit) => (to.has(key) ? to.get(key).push(visit) : to.set(key, [visit]));
+    for (const visit of feed.visits) {
+      for (const key of columnsOf(visit)) if (!daily || shown.has(key)) add(inColumn, key, visit);
+      if (visit.cream?.r) add(creams, `r${visit.cream.r}`, visit);
+    }
     for (const row of [...feed.visits, ...feed.taken]) {
       const from = minutes(row.s);
       const until = minutes(row.e);
@@ -68,6 +80,20 @@
       if (row.d) take(`d${row.d}`, from - row.before, until + row.after, row.id);
       if (row.cream?.r) take(`r${row.cream.r}`, minutes(row.cream.s), from, row.id);
     }
+  }
+  /* Columns of a visit: its practitioner's, room's and device's; in a week its day; a month is one. */
+  function columnsOf(visit) {
+    if (daily) return [`p${visit.p}`, `r${visit.r}`, ...(visit.d ? [`d${visit.d}`] : [])];
+    const day = visit.s.slice(0, 10);
+    return [monthly ? "month" : day < feed.first ? feed.first : day];
+  }
+  function shownColumns() {
+    const asked = new URLSearchParams(window.location.search);
+    return feed.resources.filter((row) => {
+      if (config.columns !== "all" && row.group !== config.columns) return false;
+      const one = asked.get({ staff: "practitioner", rooms: "room", devices: "device" }[row.group]);
+      return !one || one === String(row.key);
+    });
   }
   const free = (key, from, until, visit) =>
     !taken.get(key)?.some((span) => span.visit !== visit && span.from < until && from < span.until);
@@ -132,7 +158,8 @@
     const top = `<span class="top">${icons.get(visit.st)}<span class="nm">${safe(visit.name)}</span>${visit.warn ? `<span class="warn-x" title="${safe(visit.warn)}">${icons.get("warn")}</span>` : ""}</span>`;
     if (monthly) return `<span class="top">${icons.get(visit.st)}<span class="tm">${visit.s.slice(11)}</span> <span class="nm">${safe(visit.name)}</span></span>`;
     // A visit of 45 minutes has room for three lines, of 30 for two, at the usual height of the rows.
-    const second = height >= 34 ? `<span class="dt">${safe(times)}</span>` : "";
+    const what = height >= 50 ? "" : `<span class="word">, ${safe(visit.what)}</span>`;
+    const second = height >= 34 ? `<span class="dt">${safe(times)}${what}</span>` : "";
     const third =
       height >= 50
         ? `<span class="dt">${safe(visit.what)}<span class="at-staff">, ${safe(room)}</span><span class="at-place">, ${safe(visit.who_treats)}</span></span>`
@@ -149,87 +176,103 @@
   }
   const MOVABLE = new Set(["requested", "booked", "confirmed"]);
   const LONGER = new Set([...MOVABLE, "arrived", "in-treatment"]);
-  function drawnVisit(visit) {
+  const GROUPS = { p: "staff", r: "rooms", d: "devices" };
+  /* A visit in one of its columns. The same object as long as nothing of it changes: nothing is then drawn again. */
+  let pictures = new WeakMap();
+  function picture(visit, column) {
+    if (!pictures.has(visit)) pictures.set(visit, new Map());
+    const known = pictures.get(visit);
+    if (!known.has(column)) known.set(column, drawnVisit(visit, column));
+    return known.get(column);
+  }
+  function drawnVisit(visit, column) {
     const length = minutes(visit.e) - minutes(visit.s);
     const tall = (length / 5) * config.zoom;
+    const group = daily ? GROUPS[column[0]] : "staff";
     return {
-      id: String(visit.id),
       start: visit.s,
       end: visit.e,
-      resourceIds: [`p${visit.p}`, `r${visit.r}`, ...(visit.d ? [`d${visit.d}`] : [])],
-      title: visit.name,
+      resourceIds: daily ? [column] : [],
       startEditable: config.mayBook && MOVABLE.has(visit.st),
       durationEditable: config.mayBook && !monthly && LONGER.has(visit.st),
-      classNames: ["ev", colour(visit), ...(tall < 34 || monthly ? ["short"] : tall >= 50 ? ["tall"] : []), ...(visit.st === "requested" ? ["dashed"] : [])],
-      styles: [`--before:${visit.before}`, `--after:${visit.after}`],
-      extendedProps: { visit },
+      classNames: ["ev", colour(visit), ...(tall < 34 || monthly ? ["short"] : tall >= 50 ? ["tall"] : []), ...(visit.st === "requested" ? ["dashed"] : []), ...(visit.type ? ["typed", `tone-${visit.type[0]}`, `shape-${visit.type[1]}`] : [])],
+      styles: group === "staff" ? [] : [`--before:${visit.before}`, `--after:${visit.after}`],
+      extendedProps: { visit, column, group, name: String(visit.id) },
     };
   }
-  const background = (start, end, names, keys, text = "") => ({
-    id: `${names[0]}:${start}:${keys.join()}`, start, end, display: "background", classNames: names, resourceIds: keys, extendedProps: { text },
-  });
+  const others = new Map();
+  function once(event) {
+    const key = JSON.stringify(event);
+    if (!others.has(key)) others.set(key, event);
+    return others.get(key);
+  }
+  const background = (start, end, name, column, text = "") =>
+    once({ start, end, display: "background", classNames: [name], resourceIds: daily ? [column] : [], extendedProps: { text, column, name: `${name}:${start}:${end}` } });
   /* Grey: what working hours leave of each day. */
-  function outside(hours, keys) {
+  function outside(hours, column, from = feed.first, days = feed.days) {
     const found = [];
-    for (let n = 0; n < feed.days; n += 1) {
-      const begin = minutes(`${feed.first} 00:00`) + n * 1440;
-      const spans = hours.map(([start, end]) => [minutes(start), minutes(end)]).sort((one, two) => one[0] - two[0]);
+    const spans = hours.map(([start, end]) => [minutes(start), minutes(end)]).sort((one, two) => one[0] - two[0]);
+    for (let n = 0; n < days; n += 1) {
+      const begin = minutes(`${from} 00:00`) + n * 1440;
       let at = begin;
       for (const [start, end] of spans) {
         if (end <= begin || start >= begin + 1440) continue;
-        if (start > at) found.push(background(wall(at), wall(start), ["off"], keys));
+        if (start > at) found.push(background(wall(at), wall(start), "off", column));
         at = Math.max(at, end);
       }
-      if (at < begin + 1440) found.push(background(wall(at), wall(begin + 1440), ["off"], keys));
+      if (at < begin + 1440) found.push(background(wall(at), wall(begin + 1440), "off", column));
     }
     return found;
   }
-  function events() {
-    const found = feed.visits.map(drawnVisit);
-    const staff = feed.resources.filter((row) => row.group === "staff");
+  /* Everything of one column. */
+  function build(column) {
+    const found = (inColumn.get(column) ?? []).map((visit) => picture(visit, column));
     if (daily) {
-      for (const row of staff) found.push(...outside(row.hours, [row.id]));
-      const places = feed.resources.filter((row) => row.group !== "staff").map((row) => row.id);
-      for (const row of feed.closures) found.push(background(row.s, row.e, ["off"], places, row.reason));
-      for (const visit of feed.visits) {
-        if (visit.cream?.r) found.push(background(visit.cream.s, visit.s, ["buf"], [`r${visit.cream.r}`], "Cream"));
-      }
-    } else if (!monthly) {
+      const row = resources.get(column);
+      if (row.group === "staff") found.push(...outside(row.hours, column));
+      else for (const closed of feed.closures) found.push(background(closed.s, closed.e, "off", column, closed.reason));
+      for (const visit of creams.get(column) ?? []) found.push(background(visit.cream.s, visit.s, "buf", column, "Cream"));
+    } else if (monthly) {
+      found.push(...ofMonth());
+    } else {
       const who = new URLSearchParams(window.location.search).get("practitioner");
-      const hours = staff.filter((row) => !who || String(row.key) === who).flatMap((row) => row.hours);
-      found.push(...outside(hours, []));
+      const staff = feed.resources.filter((row) => row.group === "staff" && (!who || String(row.key) === who));
+      found.push(...outside(staff.flatMap((row) => row.hours), column, column, 1));
     }
-    if (monthly) {
-      for (const row of feed.closures) {
-        found.push({ id: `closed:${row.s}`, allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, startEditable: false, durationEditable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}` } });
-      }
-      for (const row of feed.numbers) {
-        const states = Object.entries(row.states).map(([state, count]) => `<span class="n-x" title="${safe(config.legend.status[state][1])}">${icons.get(state)}<span class="visually-hidden">${safe(config.legend.status[state][1])}</span> ${count}</span>`);
-        found.push({ id: `n:${row.day}`, allDay: true, start: row.day, end: row.day, startEditable: false, durationEditable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}` } });
-      }
+    return new Map(found.map((event) => [event.extendedProps.name, event]));
+  }
+  /* Closed days, and numbers where a month has too many visits for names. */
+  function ofMonth() {
+    const found = [];
+    for (const row of feed.closures) {
+      found.push(once({ allDay: true, start: row.s.slice(0, 10), end: wall(minutes(row.e) - 1).slice(0, 10), title: row.reason, startEditable: false, durationEditable: false, classNames: ["closed"], extendedProps: { text: `Closed: ${row.reason}`, name: `closed:${row.s}` } }));
+    }
+    for (const row of feed.numbers) {
+      const states = Object.entries(row.states).map(([state, count]) => `<span class="n-x" title="${safe(config.legend.status[state][1])}">${icons.get(state)}<span class="visually-hidden">${safe(config.legend.status[state][1])}</span> ${count}</span>`);
+      found.push(once({ allDay: true, start: row.day, end: row.day, startEditable: false, durationEditable: false, classNames: ["numbers"], extendedProps: { html: `<b>${row.n} visits</b> ${states.join(" ")}`, name: `numbers:${row.day}` } }));
     }
     return found;
+  }
+  /* Each day of a week; the columns of a day. */
+  function keys() {
+    if (daily) return columns.map((row) => row.id);
+    return monthly ? ["month"] : [...Array(7).keys()].map((n) => wall(minutes(`${feed.first} 00:00`) + n * 1440).slice(0, 10));
   }
   function eventContent({ event }) {
     const { visit, text, html } = event.extendedProps ?? {};
     if (event.display === "preview" && visit) {
-      return { html: `<span class="top"><span class="nm">${safe(visit.name)}</span></span><span class="dt">${clock(ofDate(event.start))} to ${clock(ofDate(event.end))}</span>` };
+      return { html: `<span class="top"><span class="nm pv">${safe(visit.name)}</span></span><span class="dt">${clock(ofDate(event.start))} to ${clock(ofDate(event.end))}</span>` };
     }
     if (visit) return contentOf(visit);
     return content(html ?? (text ? `<span class="bg-text">${safe(text)}</span>` : ""));
   }
 
-  const columns = () =>
-    feed.resources.filter((row) => {
-      if (config.columns !== "all" && row.group !== config.columns) return false;
-      const asked = new URLSearchParams(window.location.search);
-      const one = { staff: "practitioner", rooms: "room", devices: "device" }[row.group];
-      return !asked.get(one) || asked.get(one) === String(row.key);
-    });
-  /* Practitioners, then rooms and devices behind a thicker rule; a duplicate of a visit is no second stop for Tab. */
+  /* Practitioners, then rooms and devices behind a thicker rule. */
+  let marked = false;
   function marks() {
-    const shown = columns();
-    const border = shown.findIndex((row, at) => at > 0 && row.group !== "staff" && shown[at - 1].group === "staff");
+    if (marked) return;
+    marked = true;
+    const border = columns.findIndex((row, at) => at > 0 && row.group !== "staff" && columns[at - 1].group === "staff");
     place.querySelectorAll("[data-first]").forEach((cell) => delete cell.dataset.first);
     if (daily && border > 0) {
       [place.querySelectorAll(".ec-col-head:not(.ec-col-group)")[border], place.querySelectorAll(".ec-body .ec-day")[border]].forEach((cell) => {
@@ -244,71 +287,58 @@
       part.removeAttribute("aria-colindex");
       part.removeAttribute("aria-colspan");
     });
-    place.querySelectorAll(".closed[role]").forEach((element) => {
-      element.removeAttribute("role");
-      element.removeAttribute("tabindex");
-    });
-    // Only what is another than before is written: each writing makes the browser look at its styles again.
-    const visits = new Map(feed.visits.map((visit) => [String(visit.id), visit]));
-    const write = (element, name, value) => {
-      if (element.getAttribute(name) !== value) element.setAttribute(name, value);
-    };
-    const seen = new Set();
-    cards = [];
-    place.querySelectorAll(".ec-event[data-visit]").forEach((element) => {
-      const at = Number.parseInt(element.style.gridColumn, 10) - 1;
-      (cards[at] ??= []).push(element);
-      write(element, "data-col", daily ? (shown[at]?.group ?? "staff") : "staff");
-      const visit = visits.get(element.dataset.visit);
-      if (visit) write(element, "aria-label", spoken(visit));
-      write(element, "tabindex", seen.has(element.dataset.visit) ? "-1" : "0");
-      seen.add(element.dataset.visit);
-    });
-    if (daily) spread(true);
+  }
+  /* A card's words and place, once, as it comes into the page. A duplicate of a visit is no second stop for Tab. */
+  function dress({ event, el }) {
+    const { visit, column, group } = event.extendedProps ?? {};
+    if (event.classNames.includes("closed")) {
+      el.removeAttribute("role");
+      el.removeAttribute("tabindex");
+    }
+    if (!visit || ["preview", "ghost"].includes(event.display)) return;
+    Object.assign(el.dataset, { visit: visit.id, column, col: group, quick: "" });
+    el.setAttribute("aria-haspopup", "dialog");
+    el.setAttribute("aria-label", spoken(visit));
+    if (column !== columnsOf(visit).find((key) => !daily || drawer.at.has(key))) el.tabIndex = -1;
   }
 
-  /* Of many columns only those in and near the window are painted in full: each clipped text elsewhere costs every frame. */
-  const NEAR = 6;
-  let cards = [];
+  /* The columns that can be seen. Widths are asked for once, not in each frame. */
   let wide = 0;
-  let near = null;
-  function spread(anew) {
+  let across = 0;
+  function seen() {
     const main = place.querySelector(".ec-main");
-    if (!main) return;
-    if (anew || !wide) wide = (main.scrollWidth - 52) / Math.max(columns().length, 1);
-    const from = Math.floor(main.scrollLeft / wide);
-    const to = Math.ceil((main.scrollLeft + main.clientWidth) / wide);
-    near = [from - NEAR, to + NEAR];
-    wash(anew ? Infinity : 1);
-  }
-  /* A column a frame, so that no frame has to wait for all of them. */
-  function wash(most) {
-    let left = most;
-    for (let at = 0; at < cards.length; at += 1) {
-      const far = at < near[0] || at > near[1];
-      const column = cards[at];
-      if (!column?.length || column[0].hasAttribute("data-far") === far) continue;
-      if (left === 0) {
-        again();
-        return;
-      }
-      left -= 1;
-      for (const card of column) card.toggleAttribute("data-far", far);
+    if (!wide) {
+      across = (main ?? place).clientWidth - SIDE;
+      wide = Math.max(NARROWEST, across / (daily ? columns.length : 7));
+      place.toggleAttribute("data-roomy", wide >= ROOMY);
     }
+    if (!daily) return [0, 6];
+    const left = main?.scrollLeft ?? 0;
+    return [Math.floor(left / wide), Math.min(columns.length, Math.ceil((left + across) / wide)) - 1];
   }
-  let scrolls = false;
-  function again() {
-    if (scrolls) return;
-    scrolls = true;
-    window.requestAnimationFrame(() => {
-      scrolls = false;
-      spread(false);
-    });
-  }
-  place.addEventListener("scroll", () => daily && again(), { capture: true, passive: true });
+  const SIDE = 52;
+  const NARROWEST = 112;
+  const ROOMY = 170; // times and the word of a visit's type beside each other
+  const drawer = new window.CalendarColumns({
+    build, seen, held: () => hands > 0,
+    ready: () => {
+      place.dataset.ready = "yes";
+    },
+  });
+  const count = () => [...inColumn.values()].reduce((sum, visits) => sum + visits.length, 0);
+  place.addEventListener("scroll", () => drawer.go(), { capture: true, passive: true });
+  window.addEventListener("resize", () => {
+    wide = 0;
+    drawer.go();
+  });
   function showColumns() {
-    ec.setOption("datesAboveResources", columns().length > 1);
-    ec.setOption("resources", columns());
+    columns = shownColumns();
+    wide = 0;
+    marked = false;
+    drawer.set(keys(), count());
+    ec.setOption("datesAboveResources", columns.length > 1);
+    ec.setOption("resources", columns);
+    drawer.again();
   }
   const calm = { start: "", center: "", end: "" };
   const SLOTS = { 5: "00:05:00", 10: "00:10:00", 15: "00:15:00", 30: "00:30:00" };
@@ -320,6 +350,7 @@
   }
   function rowLooks() {
     made = new WeakMap();
+    pictures = new WeakMap();
     place.style.setProperty("--cal-min", `${config.zoom / 5}px`);
     place.style.setProperty("--cal-hour", `${config.zoom * 12}px`);
     place.dataset.colours = config.colours;
@@ -346,7 +377,15 @@
   window.addEventListener("resize", fit);
   index();
   rowLooks();
-  const started = performance.now();
+  drawer.set(keys(), count());
+  /* Asked for at each change, for each column. */
+  const labels = new WeakMap();
+  function label(resource) {
+    if (!labels.has(resource)) labels.set(resource, content(`<b>${safe(resource.title)}</b><span>${safe(resources.get(resource.id)?.text ?? "")}</span>`));
+    return labels.get(resource);
+  }
+  const weekday = new Intl.DateTimeFormat("en-GB", monthly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" });
+  const at = (event) => (daily ? (drawer.at.get(event.extendedProps.column) ?? 0) : 0);
   const ec = window.EventCalendar.create(place, {
     view: { day: "resourceTimeGridDay", week: "timeGridWeek", month: "dayGridMonth" }[config.view],
     date: config.day,
@@ -355,35 +394,32 @@
     hiddenDays: hiddenDays(),
     headerToolbar: calm,
     allDaySlot: false,
+    // Under the component's own names each card is given another cursor, which costs more than all the rest of a drag.
+    theme: (names) => ({ ...names, dragging: "cal-dragging", resizingY: "cal-resizing" }),
     ...slotLooks(),
     slotMinTime: feed.hours[0],
     slotMaxTime: feed.hours[1],
     slotLabelFormat: (time) => `${two(time.getHours())}:${two(time.getMinutes())}`,
     scrollTime: scrollTime(),
     slotEventOverlap: false,
-    columnWidth: daily ? "minmax(112px, 1fr)" : undefined,
+    columnWidth: daily ? `minmax(${NARROWEST}px, 1fr)` : undefined,
     nowIndicator: true,
     editable: config.mayBook,
     eventDragMinDistance: 5,
     dayMaxEvents: true,
     // The cards write their times themselves; the component's own text of each would cost more than the card.
     eventTimeFormat: () => "",
-    dayHeaderFormat: (date) => new Intl.DateTimeFormat("en-GB", monthly ? { weekday: "short" } : { weekday: "short", day: "numeric", month: "short" }).format(date).replace(",", ""),
-    eventOrder: (one, other) => one.start - other.start,
-    resources: daily ? columns() : [],
+    dayHeaderFormat: (date) => weekday.format(date).replace(",", ""),
+    // Tab goes down a column, then through the next one, which is filled by then.
+    eventOrder: (one, other) => at(one) - at(other) || one.start - other.start,
+    resources: daily ? columns : [],
     // One day over all columns, instead of columns of one day each: the component then builds its cards in a tenth of
     // the steps. Its row with the date is hidden, as the page's title says it.
-    datesAboveResources: daily && columns().length > 1,
-    resourceLabelContent: ({ resource }) => ({ html: `<b>${safe(resource.title)}</b><span>${safe(resources.get(resource.id)?.text ?? "")}</span>` }),
-    events: events(),
+    datesAboveResources: daily && columns.length > 1,
+    resourceLabelContent: ({ resource }) => label(resource),
+    events: drawer.first(),
     eventContent,
-    eventDidMount({ event, el }) {
-      const visit = event.extendedProps?.visit;
-      if (!visit || ["preview", "ghost"].includes(event.display)) return;
-      el.dataset.visit = visit.id;
-      el.dataset.quick = "";
-      el.setAttribute("aria-haspopup", "dialog");
-    },
+    eventDidMount: dress,
     eventAllUpdated: marks,
     viewDidMount: marks,
     eventClick({ event, el }) {
@@ -405,8 +441,9 @@
     eventDrop: (info) => drop(info, false),
     eventResize: (info) => drop(info, true),
   });
-  place.dataset.drawnMs = String(Math.round(performance.now() - started));
-  place.dataset.ready = "yes";
+  wide = 0; // now it can be measured
+  drawer.attach(ec);
+  if (drawer.atOnce) drawer.ready();
 
   function openDay(day) {
     const asked = new URLSearchParams(window.location.search);
@@ -435,6 +472,7 @@
   const note = document.getElementById("cal-note");
   const live = document.getElementById("cal-live");
   function say(text) {
+    if (!text && !note.firstChild) return;
     note.replaceChildren();
     if (!text) {
       fit();
@@ -454,35 +492,34 @@
   /* ---- drag and draw ---- */
   let ghost = null; // {visit, to, found, key}
   let asking = 0;
-  let held = "staff"; // the column by which a visit was taken: dragged in its room's column it keeps the room
-  function grab({ event, jsEvent }) {
-    held = jsEvent?.target?.closest?.(".ev")?.dataset.col ?? "staff";
+  function grab({ event }) {
     hands += 1;
     ghost = null;
     document.querySelector('#quick [data-remove="quick"]')?.click();
-    place.dataset.dragging = event.id;
+    // What moves is the card under the hand; its like in other columns fades until it is dropped.
+    const { visit, column } = event.extendedProps;
+    drawer.forget(column, event.extendedProps.name);
+    place.querySelectorAll(`.ev[data-visit="${visit.id}"]`).forEach((card) => {
+      if (card.dataset.column !== column) card.dataset.twin = "yes";
+    });
   }
   function release() {
     hands = Math.max(0, hands - 1);
     window.clearTimeout(asking);
-    delete place.dataset.dragging;
+    place.querySelectorAll("[data-twin]").forEach((card) => delete card.dataset.twin);
     delete place.dataset.verdict;
     tell("");
   }
-  const keyed = (ids, group) => ids.filter((id) => id[0] === group).map((id) => Number(id.slice(1)));
   /* What a position means: which practitioner, and room or device if its column was chosen. */
-  function meant({ event, oldEvent }, longer) {
-    const visit = event.extendedProps.visit;
+  function meant({ event }, longer) {
+    const { visit, column } = event.extendedProps;
     const to = { from: ofDate(event.start), until: ofDate(event.end), p: visit.p, longer, here: !MOVABLE.has(visit.st) };
     if (longer || !daily) return { visit, to };
-    for (const [group, name, own] of [["p", "p", visit.p], ["r", "room", visit.r], ["d", "device", visit.d]]) {
-      const found = keyed(event.resourceIds, group);
-      // Dropped into a column of another group: a practitioner can't become a room.
-      if (found.length > 1 || found.length < keyed(oldEvent.resourceIds, group).length) return null;
-      if (found.length && found[0] !== own) to[name] = found[0];
-    }
-    if (held === "rooms") to.room ??= visit.r;
-    if (held === "devices" && visit.d) to.device ??= visit.d;
+    const onto = event.resourceIds[0];
+    // Dropped into a column of another group: a practitioner can't become a room.
+    if (onto[0] !== column[0]) return null;
+    // Dragged in its room's column it keeps the room; in its practitioner's any room that is free will do.
+    to[{ p: "p", r: "room", d: "device" }[column[0]]] = Number(onto.slice(1));
     return { visit, to };
   }
   function hover(info, longer) {
@@ -547,7 +584,7 @@
     try {
       let answer = await post(config.place, fields(what));
       if (answer.status === 409 && answer.body.ask) {
-        const anyway = await askPerson(what, answer.body.ask);
+        const anyway = await askPerson(what, answer.body);
         if (!anyway) {
           info.revert();
           return;
@@ -569,7 +606,7 @@
     }
   }
   const dialog = document.getElementById("cal-ask");
-  function askPerson({ visit, to }, leaving) {
+  function askPerson({ visit, to }, { ask: leaving, course, only }) {
     dialog.querySelector("[data-who]").textContent = visit.name;
     dialog.querySelector("[data-when]").textContent = `${wall(to.from).slice(0, 10) === visit.s.slice(0, 10) ? "at" : `on ${new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" }).format(new Date(to.from * 60000)).replace(",", "")} at`} ${clock(to.from)}`;
     dialog.querySelector("[data-list]").replaceChildren(
@@ -579,6 +616,13 @@
         return line;
       }),
     );
+    // Where later sessions leave their windows, the course can be laid out around this time: seen first, as in Move.
+    const around = dialog.querySelector("[data-course]");
+    around.hidden = !course;
+    around.action = course?.url ?? "";
+    around.elements.slot.value = course?.slot ?? "";
+    dialog.querySelector("[data-only]").hidden = !only;
+    dialog.querySelector("[data-yes]").hidden = Boolean(only);
     return new Promise((answer) => {
       let yes = false;
       dialog.querySelector("[data-yes]").onclick = () => {
@@ -598,6 +642,14 @@
   let fetched = Date.now();
   let missed = 0;
   let timer;
+  /* A visit of which nothing changed is the same object as before. */
+  function known(fresh, before) {
+    const were = new Map(before.map((visit) => [visit.id, visit]));
+    return fresh.map((visit) => {
+      const was = were.get(visit.id);
+      return was && JSON.stringify(was) === JSON.stringify(visit) ? was : visit;
+    });
+  }
   async function refresh() {
     const answer = await fetch(config.feed, { cache: "no-store", redirect: "manual", headers: unattended() });
     if (answer.type === "opaqueredirect") return window.location.reload();
@@ -609,16 +661,25 @@
     const before = feed;
     fetched = Date.now();
     fresh.now = before.now;
-    if (JSON.stringify(fresh) === JSON.stringify(before)) return undefined;
+    fresh.visits = known(fresh.visits, before.visits);
+    if (JSON.stringify(fresh) === JSON.stringify(before)) {
+      drawer.again();
+      return undefined;
+    }
     feed = fresh;
-    known.clear();
     index();
     if (String(before.hours) !== String(feed.hours)) {
       ec.setOption("slotMinTime", feed.hours[0]);
       ec.setOption("slotMaxTime", feed.hours[1]);
     }
-    if (daily && JSON.stringify(before.resources) !== JSON.stringify(feed.resources)) showColumns();
-    ec.setOption("events", events());
+    if (JSON.stringify(before.resources) !== JSON.stringify(feed.resources)) {
+      // A card names its room.
+      made = new WeakMap();
+      pictures = new WeakMap();
+      if (daily) showColumns();
+    }
+    drawer.set(keys(), count());
+    drawer.again();
     for (const [id, count] of [["cal-hidden", feed.hidden], ["cal-freed", feed.freed]]) {
       const chip = document.getElementById(id);
       if (!chip) continue;
@@ -701,7 +762,7 @@
     rowLooks();
     legend();
     if (name !== "colours") for (const [option, value] of Object.entries(slotLooks())) ec.setOption(option, value);
-    ec.setOption("events", events());
+    drawer.again();
     keep({ [name]: button.value });
   });
   function legend() {

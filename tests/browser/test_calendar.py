@@ -145,6 +145,20 @@ def test_what_leaves_its_window_is_asked_before_it_is_moved(person: Any, clinic:
         dialog.get_by_role("button", name=answer).click()
     expect(page.locator(".toast-x")).to_contain_text("Lea Brandt moved to")
     assert start_of(visit) == clinic.at(10, day=day + timedelta(days=1))
+    # Session 3 a week later: on Thursday, session 2 would be too near to it. The whole course can move; by keyboard, too.
+    clinic.appointment(starts_at=clinic.at(10, day=day + timedelta(days=8)), planned_session=sessions[2])
+    page = calendar(person().sign_in("marta"), day, view="week")
+    drag(page, visit, 10, column=3)
+    dialog = page.get_by_role("dialog", name="Outside the window")
+    expect(dialog).to_contain_text("Session 3 would come 1 day too soon")
+    expect(dialog).to_contain_text("possible only with the whole course")
+    expect(dialog.get_by_role("button", name="Move all the same")).to_be_hidden()
+    page.keyboard.press("Tab")
+    expect(dialog.get_by_role("button", name="Move with the whole course")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Change 2 visits")).to_be_visible()
+    expect(page.locator("main")).to_contain_text(f"{day + timedelta(days=2):%a}")
+    assert start_of(visit) == clinic.at(10, day=day + timedelta(days=1))
 
 
 def test_a_visit_is_drawn_longer_by_its_lower_edge(person: Any, clinic: Clinic) -> None:
@@ -264,6 +278,42 @@ def test_the_keyboard_leads_everywhere(person: Any, clinic: Clinic) -> None:
     assert page.evaluate("() => window.printed") == 1
     page.keyboard.press("n")
     page.wait_for_url(re.compile("/appointments/new/"))
+
+
+def test_of_many_columns_tab_reaches_every_visit_and_a_far_one_is_up_to_date(
+    person: Any, clinic: Clinic
+) -> None:
+    day = next_tuesday()
+    people = [clinic.practise(clinic.user(f"p{n}", f"P{n:02}", "physician")) for n in range(20)]
+    rooms = [
+        Room.objects.create(location=clinic.location, name=f"Q{n:02}", capabilities=["consultation"])
+        for n in range(20)
+    ]
+    visits = [
+        [
+            clinic.appointment(
+                starts_at=clinic.at(9, day=day) + timedelta(minutes=45 * k), practitioner=who, room=room, patient=patient,
+                kind="review",
+            )
+            for k in range(5)
+        ]
+        for who, room, patient in zip(
+            people, rooms, (clinic.patient(f"G{n}", f"F{n}") for n in range(20)), strict=True
+        )
+    ]  # fmt: skip
+    page = calendar(person(820, 1180).sign_in("marta"), day)
+    far = visits[-1][-1]
+    expect(card(page, far)).to_have_count(0)
+    booking.change_status(appointment=far, to="confirmed", by=clinic.amari, now=clinic.at(8, day=day))
+    card(page, visits[0][0]).focus()
+    for column in visits:
+        for visit in column:
+            expect(card(page, visit)).to_be_focused()
+            if visit is column[-1] and visit is not far:
+                expect(card(page, visits[visits.index(column) + 1][0])).to_be_attached()
+            page.keyboard.press("Tab")
+    expect(card(page, far)).to_have_accessible_name(re.compile("Confirmed"))
+    expect(card(page, visits[0][0])).to_have_count(0)
 
 
 def test_filters_say_what_they_hide_and_show_it_again(person: Any, clinic: Clinic) -> None:

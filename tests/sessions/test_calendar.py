@@ -18,6 +18,7 @@ from sessions.actions import booking as actions
 from sessions.models import (
     Absence,
     Appointment,
+    AppointmentType,
     CalendarSettings,
     Closure,
     Location,
@@ -69,6 +70,20 @@ def test_a_visit_lies_in_the_columns_of_its_practitioner_room_and_device(clinic:
         "2026-12-01 10:00", "2026-12-01 10:30", 5, 10,
     )  # fmt: skip
     assert (visit["name"], visit["what"], visit["st"]) == ("Lea Brandt", "Review", "booked")
+
+
+def test_a_single_visit_is_drawn_as_the_manager_drew_its_type_a_session_is_not(clinic: Clinic) -> None:
+    second = AppointmentType.objects.create(
+        name="Second opinion", kind="consultation", minutes=30, colour="violet", shape="hexagon"
+    )
+    clinic.appointment(type=second)
+    session = clinic.signed_plan().planned_sessions.order_by("number")[0]
+    clinic.appointment(starts_at=clinic.at(12), planned_session=session)
+    single, treatment = feed(at(clinic, "marta"))["visits"]
+    assert (single["what"], single["type"]) == ("Second opinion", ["violet", "hexagon"])
+    assert "type" not in treatment
+    page = at(clinic, "marta").get("/calendar/?day=2026-12-01").content.decode()
+    assert 'tone-violet shape-hexagon"></i>Second opinion' in page
 
 
 def test_the_hours_of_a_column_leave_out_absences_and_closures(clinic: Clinic) -> None:

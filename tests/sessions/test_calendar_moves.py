@@ -1,8 +1,10 @@
 """Dragging a visit and drawing it longer: the act and the database decide, and the way back is there."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -147,6 +149,39 @@ def test_what_leaves_its_window_is_asked_before_anything_is_saved(clinic: Clinic
     assert place(desk, last, to, anyway="on").status_code == 200
     last.refresh_from_db()
     assert last.version == 2
+
+
+def test_a_drop_by_which_later_sessions_leave_their_windows_leads_to_the_whole_course(
+    clinic: Clinic, desk: Client
+) -> None:
+    visits = course(clinic)
+    # Nine days later session 2 is too near to session 3: it may go there when session 3 moves, too.
+    to = visits[1].starts_at + timedelta(days=9)
+    wall = to.astimezone(clinic.location.zone).strftime("%Y-%m-%d %H:%M")
+    checked = place(desk, visits[1], wall, check="on").json()
+    assert checked["leaving"][-2:] == [
+        "Session 3 would come 2 days too soon: 5 days after session 2, 7 to 21 are planned.",
+        "Only with the whole course.",
+    ]
+    answer = place(desk, visits[1], wall, anyway="on")
+    assert (answer.status_code, answer.json()["only"]) == (409, True)
+    way = answer.json()["course"]
+    page = desk.post(way["url"], {"slot": way["slot"]}).content.decode()
+    assert "Change 2 visits" in page
+    packed = re.search(r'name="proposal" value="([^"]+)"', page)
+    assert packed is not None
+    assert all(row.version == 1 for row in Appointment.objects.all())
+    assert desk.post(way["url"], {"proposal": packed[1]}).status_code == 302
+    after = [Appointment.objects.get(pk=row.pk).starts_at for row in visits]
+    assert after[1] == to
+    assert all(7 <= (late - early).days <= 21 for early, late in pairwise(after[1:]))
+
+
+def test_the_last_session_of_a_course_has_no_course_to_move_with(clinic: Clinic, desk: Client) -> None:
+    last = course(clinic)[-1]
+    answer = place(desk, last, (last.starts_at + timedelta(days=9)).strftime("%Y-%m-%d 12:00"))
+    assert answer.status_code == 409
+    assert answer.json().keys() == {"ask", "only"}
 
 
 def test_too_soon_is_refused_also_when_somebody_wants_it_all_the_same(clinic: Clinic, desk: Client) -> None:

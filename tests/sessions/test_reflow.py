@@ -11,13 +11,24 @@ import pytest
 import time_machine
 from django.contrib.messages import get_messages
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mesoclinic.audit.models import AuditEvent
 from protocols.models import TreatmentPlan
 from sessions.actions import booking
-from sessions.models import Absence, Appointment, Device, Message, Room, WorkingHours
+from sessions.models import (
+    Absence,
+    Appointment,
+    Closure,
+    Device,
+    Location,
+    Message,
+    Practitioner,
+    Room,
+    WorkingHours,
+)
 from sessions.queries.booking import options_for, slot_of
 from sessions.reflow import actions, queries
 from sessions.reflow.actions import Change
@@ -125,6 +136,89 @@ def test_a_time_chosen_for_one_visit_lays_the_rest_out_around_it(clinic: Clinic,
     assert all(7 <= (b - a).days <= 21 for a, b in pairwise(after[1:]))
     news = Message.objects.get(kind="moved", state="due")
     assert news.body.count(" instead of ") == sum(a != b for a, b in zip(after, days(visits), strict=True))
+
+
+def course_at_two(clinic: Clinic) -> tuple[TreatmentPlan, list[Appointment], Location]:
+    """Sessions 1 and 2 in Madrid, 3 and 4 with Yaiza in Las Palmas."""
+    there = clinic.elsewhere()
+    plan, visits = course(clinic)
+    hours = {
+        name: F(name) + timedelta(hours=2)
+        for name in ("starts_at", "ends_at", "occupied_from", "occupied_until")
+    }
+    Appointment.objects.filter(pk__in=[row.pk for row in visits[2:]]).update(
+        location=there, room=there.rooms.get(), practitioner=Practitioner.objects.get(user__username="yaiza"), **hours
+    )  # fmt: skip
+    return plan, fresh(visits), there
+
+
+def test_a_course_at_two_locations_is_put_in_order_with_every_visit_where_it_is(
+    clinic: Clinic, desk: Client
+) -> None:
+    plan, visits, there = course_at_two(clinic)
+    moved_late(clinic, visits[3], 8)
+    before = fresh(visits)
+    response = desk.get(f"/plans/{plan.pk}/reflow/0/")
+    page = response.content.decode()
+    assert "Change 1 visit" in page
+    assert [row["place"] for row in response.context["proposal"]["rows"]] == ["Madrid"] * 2 + [
+        "Las Palmas"
+    ] * 2
+    packed = re.search(r'name="proposal" value="([^"]+)"', page)
+    assert packed is not None
+    answer = desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": packed[1]})
+    after = fresh(visits)
+    (moved,) = [row for row, old in zip(after, before, strict=True) if row.starts_at != old.starts_at]
+    assert moved.planned_session is not None
+    assert (moved.planned_session.number, moved.location, moved.room.location) == (4, there, there)
+    assert all(7 <= (b - a).days <= 21 for a, b in pairwise(days(after)))
+    url = next(iter(get_messages(answer.wsgi_request))).extra_tags.removeprefix("undo:")
+    desk.post(url)
+    assert [(r.starts_at, r.location, r.room) for r in fresh(visits)] == [
+        (r.starts_at, r.location, r.room) for r in before
+    ]
+
+
+def test_a_session_without_a_date_may_be_at_any_location_of_its_course(clinic: Clinic) -> None:
+    _plan, visits, there = course_at_two(clinic)
+    booking.change_status(
+        appointment=visits[2], to="cancelled", by=clinic.marta, now=clinic.at(8), reason="On a journey"
+    )
+    plan = visits[0].planned_session.plan  # type: ignore[union-attr]
+    # Only Las Palmas is open when it would have to be.
+    Closure.objects.create(
+        location=clinic.location, reason="Works", starts_at=clinic.at(0, day=MONDAY + 16 * DAY),
+        ends_at=clinic.at(0, day=MONDAY + 60 * DAY),
+    )  # fmt: skip
+    proposal = queries.course_proposal(plan, 0, now=clinic.at(8))
+    assert proposal is not None
+    (new,) = proposal.changes
+    assert (new.title, new.visit) == ("Session 3", None)
+    assert new.slot is not None
+    assert new.slot.location == there.pk
+    done = actions.apply(changes=changes(proposal), by=clinic.marta, now=clinic.at(8), reason="Re-flow")
+    assert [(row.location, row.room.location) for row in done.visits] == [(there, there)]
+
+
+def test_a_closure_of_one_location_moves_only_what_lies_there(clinic: Clinic, desk: Client) -> None:
+    _plan, visits, there = course_at_two(clinic)
+    shut = Closure.objects.create(
+        location=there, reason="Works", starts_at=clinic.at(0, day=MONDAY + 27 * DAY),
+        ends_at=clinic.at(0, day=MONDAY + 30 * DAY),
+    )  # fmt: skip
+    page = desk.get(f"/reflow/closure/{shut.pk}/").content.decode()
+    desk.post(
+        f"/reflow/closure/{shut.pk}/", {"proposal": re.findall(r'name="proposal" value="([^"]+)"', page)}
+    )
+    after = fresh(visits)
+    changed = [
+        n for n, (row, old) in enumerate(zip(after, visits, strict=True), 1) if row.starts_at != old.starts_at
+    ]
+    assert changed == [3]
+    assert after[2].location == there
+    assert queries.hit_by(shut, clinic.at(8)) == []
+    news = Message.objects.get(kind="moved", state="due").body
+    assert "mesoclinic Las Palmas, Calle Muestra 3" in news
 
 
 def test_undo_puts_everything_back_and_nobody_hears_of_it(clinic: Clinic, desk: Client) -> None:

@@ -9,7 +9,11 @@ TOKENS = (Path(__file__).resolve().parents[2] / "static" / "tokens.css").read_te
 
 TEXT, CONTROL = 4.5, 3.0
 SURFACES = ["surface", "surface-page", "surface-sunk", "surface-head"]
+#: The type of a visit is drawn on the card of each state.
+TONES = ("p-600", "info-s", "ok-s", "warn-s", "here-s", "n-500")
+CARDS = ("n-0", "warn-bg", "info-bg", "here-bg", "p-100", "n-50")
 PAIRS = [
+    *[(tone, card, CONTROL) for tone in TONES for card in CARDS],
     *[(text, surface, TEXT) for text in ("text", "text-2", "text-3") for surface in SURFACES],
     *[(f"{kind}-fg", f"{kind}-bg", TEXT) for kind in ("block", "warn", "info", "ok", "here")],
     *[(f"{kind}-fg", "surface", TEXT) for kind in ("block", "warn", "info", "ok", "here")],

@@ -1,9 +1,12 @@
 """The frame around every page."""
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
@@ -113,3 +116,10 @@ def test_a_count_that_nobody_shows_is_not_computed(signed_in: Callable[[str], Cl
 
     registry.nav_counts["tasks"] = count
     assert signed_in("nurse").get("/").status_code == 200
+
+
+def test_no_rule_lets_a_whole_list_be_styled_anew_when_one_element_comes_into_it() -> None:
+    # `legend + *` did: each card that came into a calendar cost the style of all the others.
+    for sheet in (Path(settings.BASE_DIR) / "static").rglob("*.css"):
+        rules = re.sub(r"/\*.*?\*/", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not re.search(r"[+~]\s*[*:\[][^{};()]*\{", rules), sheet.name

@@ -155,14 +155,14 @@ def _remove(request: HttpRequest, pages: Pages, pk: int) -> HttpResponse:
 
 
 @require_safe
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absences(request: HttpRequest) -> HttpResponse:
     """Who is away when."""
     return _list(request, ABSENCES)
 
 
 @require_http_methods(["GET", "POST"])
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absence_new(request: HttpRequest) -> HttpResponse:
     """Somebody is away; the visits that are hit are shown first."""
     location_of(request)
@@ -170,14 +170,14 @@ def absence_new(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absence(request: HttpRequest, pk: int) -> HttpResponse:
     """Change an absence that is not over."""
     return _change(request, ABSENCES, pk)
 
 
 @require_POST
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absence_remove(request: HttpRequest, pk: int) -> HttpResponse:
     """The person comes after all."""
     return _remove(request, ABSENCES, pk)

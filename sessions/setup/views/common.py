@@ -163,7 +163,7 @@ TABS = (
     ("places", "Places", "sessions:setup-places", Permission.PLACES_EDIT),
     ("people", "People", "sessions:setup-people", Permission.STAFF_EDIT),
     ("hours", "Working hours", "sessions:setup-hours", Permission.HOURS_EDIT),
-    ("absences", "Absences", "sessions:setup-absences", Permission.HOURS_EDIT),
+    ("absences", "Absences", "sessions:setup-absences", Permission.ABSENCE_EDIT),
     ("closures", "Closures", "sessions:setup-closures", Permission.HOURS_EDIT),
     ("types", "Visit types", "sessions:setup-types", Permission.PLACES_EDIT),
     ("products", "Products and lots", "sessions:stock-products", Permission.STOCK_EDIT),
