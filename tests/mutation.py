@@ -2,8 +2,11 @@
 
 mutmut runs all tests once without a mutant, then tries each mutant in a process forked from that one. Here the first
 run notes which lines of the core each test and each recorded case goes through. A fork compares the recorded answers
-that go through the changed statement, in a fixed mixed order: most mutants end at one of the first, in a tenth of a
-second. Mutants left over meet the other tests that go through the statement.
+that go through the changed statement, one of each way through the function after the other: most mutants end at one of
+the first, in a tenth of a second. Mutants left over meet the other tests that go through the statement.
+
+MESOCLINIC_MUTATION_ANSWERS=400 lets a mutant meet at most so many recorded answers: a first, quicker look. What it leaves
+over is no survivor yet.
 """
 
 import ast
@@ -14,6 +17,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -27,6 +31,8 @@ EXAMPLES = 5
 #: Seconds of processor time for one recorded answer, which takes milliseconds, and for all other tests: more is a loop
 #: without end.
 PATIENCE, PATIENCE_WITH_THE_REST = 1, 120
+#: Recorded answers that one mutant meets at most.
+MOST = int(os.environ.get("MESOCLINIC_MUTATION_ANSWERS", "0")) or None
 #: Exit codes that mutmut reads.
 SURVIVED, KILLED, TIMEOUT = 0, 1, 36
 _RECORDED = "tests/engine/test_recorded.py::test_every_recorded_case_gets_its_answer["
@@ -171,6 +177,13 @@ def _end_of_head(statement: ast.stmt) -> int:
     return body[0].lineno - 1 if body else statement.end_lineno or statement.lineno
 
 
+def _function(mutant: str) -> Lines:
+    """All lines of the original function."""
+    stem, _, _number = mutant.rpartition("_")
+    first, last, _head = _STATEMENTS[f"{stem}_orig"][0]
+    return frozenset((stem.split(".")[2], line) for line in range(first, last + 1))
+
+
 def _changed(mutant: str) -> Lines:
     """The lines of the original function's statement that the mutant changes; all lines where that can't be told."""
     stem, _, _number = mutant.rpartition("_")
@@ -181,7 +194,7 @@ def _changed(mutant: str) -> Lines:
     before, after = _TEXTS[original], _TEXTS[mutant]
     places = [n for n, (old, new) in enumerate(zip(before, after, strict=False)) if n and old != new]
     if len(before) != len(after) or not places:
-        return frozenset((module, line) for line in range(first, last + 1))
+        return _function(mutant)
     lines: set[tuple[str, int]] = set()
     for place in places:
         around = [row for row in statements[1:] if row[0] <= first + place <= row[1]]
@@ -193,7 +206,16 @@ def _changed(mutant: str) -> Lines:
 # --- a mutant ---
 
 
-def _answers_differ(changed: Lines) -> bool:
+def _one_of_each(known: list[Any], around: Lines) -> list[Any]:
+    """In turns one case of each way through the function: what only a rare case notices is noticed soon."""
+    ways: dict[Lines, list[Any]] = {}
+    for row in known:
+        ways.setdefault(_SEEN[row[0]] & around, []).append(row)
+    turns = zip_longest(*sorted(ways.values(), key=len))
+    return [row for turn in turns for row in turn if row is not None]
+
+
+def _answers_differ(mutant: str, changed: Lines) -> bool:
     """Whether a recorded case gets another answer, or none."""
     from tests.engine import recorded
 
@@ -203,12 +225,14 @@ def _answers_differ(changed: Lines) -> bool:
     random.Random(1).shuffle(known)
     if every:
         known.sort(key=lambda row: row[0][0].split()[0] not in _OF_RULES)
+    else:
+        known = _one_of_each(known, _function(mutant))
     # The cases are valid: checking that again for each mutant would take more than half of the time.
     with (
         patch("protocols.engine.case.schema_faults", return_value=[]),
         patch("protocols.engine.following.schema_faults", return_value=[]),
     ):
-        for key, data, line in known:
+        for key, data, line in known[:MOST]:
             signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
             try:
                 if recorded.record(*key[:2], data) != line:
@@ -227,7 +251,7 @@ def pytest_load_initial_conftests(args: list[str]) -> None:
     changed = _changed(mutant)
     _forget_compiled_rules()
     signal.signal(signal.SIGVTALRM, lambda *_: os._exit(TIMEOUT))
-    if _answers_differ(changed):
+    if _answers_differ(mutant, changed):
         os._exit(KILLED)
     args[:] = [
         arg for arg in args
