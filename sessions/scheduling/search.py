@@ -197,8 +197,7 @@ class Course:
         """(row, day, quarter) where a visit stands; None outside the days of the search."""
         slot = self.standing[index]
         for site in self.sites:
-            if site.diary.location != slot.location:
-                continue
+            # A grid knows the visits that stand at its location only.
             day, quarter = site.grid.pinned.get(minutes_of(slot.start), (-1, 0))
             for person, staff in enumerate(site.people, site.rows.start):
                 if staff.key == slot.practitioner and day >= 0:

@@ -96,6 +96,17 @@ def test_a_visit_that_moves_stays_at_its_location() -> None:
     assert found.slots[0].start == at(MONDAY + 16 * DAYS, 11)
 
 
+def test_a_visit_without_a_date_goes_where_the_one_before_it_is() -> None:
+    # The same practitioner, on the same days, an hour later there: only the price of the way speaks for either.
+    books = [place(number, zone, hours_at(zone, 1, 1)) for number, zone in ((1, MADRID), (2, CANARY))]
+    rows = course(3)
+    for number, hour in ((1, 10), (2, 11)):
+        standing = {2: replace(slot(rows[0], at(MONDAY + 14 * DAYS, hour)), location=number)}
+        found = reflow(rows, books, Preferences(), standing, start=MONDAY, now=NOW, before=MONDAY)
+        assert found is not None
+        assert [one.location for one in found.slots] == [number, number]
+
+
 PICKS = st.lists(st.integers(0, 200), min_size=3, max_size=3)
 
 
