@@ -5,6 +5,7 @@ once by `bin/run` and kept in the state folder.
 """
 
 import os
+import zoneinfo
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+# A zone's rules are those of the pinned tzdata package, not of whatever the machine has: every process reckons alike, and
+# they change only between two starts. PYTHONTZPATH names a folder with newer ones.
+if not os.environ.get("PYTHONTZPATH"):
+    zoneinfo.reset_tzpath(to=())
+    zoneinfo.ZoneInfo.clear_cache()
 
 
 def _flag(name: str, default: bool = False) -> bool:
@@ -127,6 +134,8 @@ def database_from_url(url: str) -> dict[str, object]:
         if equals:
             options[name] = value
     host = str(options.pop("host", "") or parts.hostname or "")
+    # Statements of `mesoclinic.statements` are planned once per connection.
+    options["prepare_threshold"] = 2
     options["pool"] = {
         "min_size": 1,
         "max_size": int(os.environ.get("MESOCLINIC_DB_POOL", "8")),
@@ -243,6 +252,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "sessions.tasks.close_waitlist",
         "schedule": 300.0,
         "options": {"expires": 300},
+    },
+    # New zone data comes with a start, which looks itself; what could not follow its clock then is tried again.
+    "follow-clocks": {
+        "task": "sessions.tasks.follow_clocks",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "watch-plans": {"task": "protocols.tasks.watch_plans", "schedule": 5.0, "options": {"expires": 5}},
 }

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from sessions.clocks import actions as clocks
 from sessions.reminders import outbox
 from sessions.waitlist import work
 
@@ -23,3 +24,9 @@ def run_waitlist() -> int:
 def close_waitlist() -> int:
     """Take entries off the waiting list that have nothing left to wait for."""
     return work.close_entries(timezone.now())
+
+
+@shared_task(name="sessions.tasks.follow_clocks")
+def follow_clocks() -> int:
+    """Put visits that their wall clock left behind where it shows what was told."""
+    return clocks.follow(timezone.now()).moved

@@ -16,6 +16,7 @@ from protocols.models import Assessment, PlannedDose, PlannedSession, TreatmentP
 from sessions.models import (
     Appointment,
     AppointmentType,
+    Closure,
     Device,
     Location,
     Lot,
@@ -135,6 +136,30 @@ class Clinic:
             for weekday in range(1, 6)
         )
         return practitioner
+
+    def elsewhere(self) -> Location:
+        """The other location, an hour behind, where Yaiza Cabrera treats."""
+        place = Location.objects.create(
+            name="mesoclinic Las Palmas", short_name="Las Palmas", time_zone="Atlantic/Canary", address="Calle Muestra 3",
+            phone="+34 928 555 003",
+        )  # fmt: skip
+        Room.objects.create(location=place, name="Room 1", capabilities=["consultation", "injection"])
+        yaiza = Practitioner.objects.create(
+            user=self.user("yaiza", "Yaiza Cabrera", "nurse"), qualifications=["consultation", "injection"]
+        )
+        WorkingHours.objects.bulk_create(
+            WorkingHours(practitioner=yaiza, location=place, weekday=day, starts=time(9), ends=time(17))
+            for day in range(1, 6)
+        )
+        return place
+
+    def open_in_turn(self, place: Location) -> None:
+        """Madrid is closed from the third day on, the other location but for the third week: two visits need both."""
+        for where, first, last in ((self.location, 2, 90), (place, -1, 14), (place, 19, 90)):
+            Closure.objects.create(
+                location=where, reason="Works", starts_at=self.at(0, day=self.today + timedelta(days=first)),
+                ends_at=self.at(0, day=self.today + timedelta(days=last)),
+            )  # fmt: skip
 
     def patient(self, given: str, family: str, **facts: Any) -> Patient:
         """A woman of 38 with complete facts, unless told otherwise."""

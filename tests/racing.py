@@ -179,7 +179,7 @@ class Desk:
         self, plan: TreatmentPlan, place: Location, slots: Sequence[Slot], key: uuid.UUID | None = None
     ) -> Answer:
         """Confirm an option as the page sends it."""
-        option = pack(list(slots), plan=plan.pk, location=place.pk)
+        option = pack(list(slots), plan=plan.pk)
         return self.ask(
             address(plan), {"option": option, "key": str(key or uuid.uuid4()), "wish": "", "practitioner": ""}
         )

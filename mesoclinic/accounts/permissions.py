@@ -25,6 +25,7 @@ class Permission(enum.Enum):
     PLAN_SIGN = "Sign a plan"
     CALENDAR_VIEW = "See the calendar"
     BOOKING_EDIT = "Book, move and cancel"
+    VISITS_REFLOW = "Put booked visits in order that a change of the set-up hits"
     CHECK_IN = "Check a patient in"
     TREATMENT_VIEW = "See treatment records"
     TREATMENT_RECORD = "Record a treatment"
@@ -41,7 +42,8 @@ class Permission(enum.Enum):
     STAFF_VIEW = "See who works when"
     STAFF_EDIT = "Add people, change their roles, close their accounts"
     PLACES_EDIT = "Change locations, rooms, devices and visit types"
-    HOURS_EDIT = "Change working hours, absences, closures and public holidays"
+    ABSENCE_EDIT = "Enter who is away, and put the visits that are hit in order"
+    HOURS_EDIT = "Change working hours, closures and public holidays"
     AUDIT_VIEW = "Read the audit trail"
 
 
@@ -67,6 +69,8 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     Permission.PLAN_SIGN: frozenset({P}),
     Permission.CALENDAR_VIEW: frozenset({P, N, F, M, A}),
     Permission.BOOKING_EDIT: frozenset({P, N, F, M}),
+    # Who changes hours or people sees to the visits that are hit, also where they book nothing else.
+    Permission.VISITS_REFLOW: frozenset({P, N, F, M, A}),
     Permission.CHECK_IN: frozenset({P, N, F, M}),
     Permission.TREATMENT_VIEW: frozenset({P, N}),
     Permission.TREATMENT_RECORD: frozenset({P, N}),
@@ -85,6 +89,8 @@ ALLOWED: dict[Permission, frozenset[str]] = {
     # Who gives out roles could give themselves any: the administrator only.
     Permission.STAFF_EDIT: frozenset({A}),
     Permission.PLACES_EDIT: frozenset({M, A}),
+    # Who takes the call of somebody ill enters it.
+    Permission.ABSENCE_EDIT: frozenset({F, M, A}),
     Permission.HOURS_EDIT: frozenset({M, A}),
     Permission.AUDIT_VIEW: frozenset({M, A}),
 }

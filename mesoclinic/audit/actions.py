@@ -8,6 +8,7 @@ from django.db.models import Model
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.models import AccessEvent, AuditEvent
+from mesoclinic.statements import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def record(
 ) -> AuditEvent:
     """Write one audit row. `type` is a dotted code such as `plan.signed`; `by=None` means the system."""
     event = _event(type=type, target=target, by=by, patient_id=patient_id, old=old, new=new, reason=reason)
-    event.save(force_insert=True)
+    insert([event])
     return event
 
 

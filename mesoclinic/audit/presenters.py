@@ -14,6 +14,7 @@ ACTS: dict[str, Any] = {
     "appointment.moved": _("Visit moved"),
     "appointment.lengthened": _("Visit made longer"),
     "appointment.shortened": _("Visit made shorter"),
+    "appointment.followed-its-clock": _("Visit kept its time on the wall"),
     "appointment.requested": _("Visit set back to requested"),
     "appointment.confirmed": _("Visit confirmed"),
     "appointment.arrived": _("Patient checked in"),

@@ -13,7 +13,8 @@ from protocols import actions as protocols
 from protocols.models import Assessment, TreatmentPlan
 from sessions.actions import booking, treatment
 from sessions.models import Appointment, Location, Message, WaitlistEntry
-from sessions.queries.booking import diary, options_for
+from sessions.queries.booking import options_for
+from sessions.queries.diary import diary
 from sessions.queries.treatment import questions_for, usable_lots
 from sessions.scheduling import Preferences, find_all_slots, read_wish
 from sessions.scheduling.diary import Visit

@@ -50,7 +50,7 @@ COURSES = Entry(
     _("Courses to book"),
     "calendar-plus",
     "sessions:courses-to-book",
-    ("sessions:courses-to-book", "sessions:out-of-window", "sessions:course-reflow"),
+    ("sessions:courses-to-book", "sessions:out-of-window", "sessions:not-possible", "sessions:course-reflow"),
 )
 NOT_CONFIRMED = Entry("not-confirmed", _("Not confirmed"), "clock-alert", "sessions:not-confirmed")
 REQUESTS = Entry("requests", _("Requests"), "phone", "sessions:requests")

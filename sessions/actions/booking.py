@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Subquery
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record as audit
+from mesoclinic.statements import insert
 from patients.models import Patient
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
@@ -24,21 +24,21 @@ from sessions.actions.checks import (
     as_taken,
     check_apart,
     check_fit,
+    check_fit_at,
     check_free,
     check_windows,
     day_of_slot,
     lock_resources,
     near_sessions,
     new_visit,
+    places_of,
     put,
 )
 from sessions.freed import freed, freed_visit
 from sessions.models import Appointment, AppointmentType, CourseBooking, Location, Needs, Offer, Stay
 from sessions.models.types import CONSULTATION
 from sessions.queries.booking import slot_of, visit_of
-from sessions.queries.standing import (
-    StandingSession,
-)
+from sessions.queries.standing import StandingSession, to_book
 from sessions.queries.types import visit_for
 from sessions.reminders import schedule
 from sessions.scheduling import Slot
@@ -61,16 +61,31 @@ def _booked_with(known: CourseBooking, plan: TreatmentPlan, slots: Sequence[Slot
     return known
 
 
-@transaction.atomic
 def book_course(
-    *, plan: TreatmentPlan, location: Location, slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime
-) -> CourseBooking:
+    *, plan: TreatmentPlan, location: Location, slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime,
+    elsewhere: Sequence[Location] = (),
+) -> CourseBooking:  # fmt: skip
     """Book a whole course, all or nothing. The same key books once, however often it is sent.
 
+    Every session lies at the location of its slot: `location`, or one that is `elsewhere`.
     Raises TimeTaken when somebody was faster, BookingError when hours, windows or the plan forbid it.
     """
     if not slots:
         raise BookingError("There is nothing to book.")
+    places = places_of(slots, location, elsewhere)
+    try:
+        with transaction.atomic():
+            return _book_course(plan, places, slots, key, by, now)
+    except IntegrityError as error:
+        taken = as_taken(error)
+        # Who or what is in the way has a name, unless it was freed again meanwhile.
+        check_free(slots, plan.patient_id)
+        raise taken from error
+
+
+def _book_course(
+    plan: TreatmentPlan, places: Sequence[Location], slots: Sequence[Slot], key: uuid.UUID, by: User, now: datetime
+) -> CourseBooking:  # fmt: skip
     held = lock_resources(
         patients=[plan.patient_id],
         practitioners=[slot.practitioner for slot in slots],
@@ -78,40 +93,34 @@ def book_course(
         devices=[slot.device for slot in slots],
     )
     # After the lock: a double click waits here, then finds what the first one made.
-    current = (
-        TreatmentPlan.objects.select_related("patient")
-        .defer("case", "proposal", "content", "findings")
-        .annotate(known=Subquery(CourseBooking.objects.filter(key=key).values("pk")))
-        .get(pk=plan.pk)
-    )
-    if current.known is not None:
-        return _booked_with(CourseBooking.objects.get(pk=current.known), current, slots)
+    read = to_book(plan.pk, [slot.visit for slot in slots], key)
+    current, planned = read.plan, read.sessions
+    if read.known is not None:
+        return _booked_with(CourseBooking.objects.get(pk=read.known), current, slots)
     if current.status not in TreatmentPlan.LIVE:
         raise BookingError("This plan is not signed, or no longer followed.")
-    if open_blocks([current.pk]):
+    if read.on_hold:
         raise BookingError(f"{ON_HOLD}.")
-    planned = {row.pk: row for row in current.planned_sessions.filter(pk__in=[slot.visit for slot in slots])}
     if len(planned) != len(slots):
         raise BookingError("These sessions are not in the plan. Search again.")
     ordered = [planned[slot.visit] for slot in slots]
     _check_times(ordered, slots, now)
-    days = [day_of_slot(slot, location) for slot in slots]
+    days = [day_of_slot(slot, place) for slot, place in zip(slots, places, strict=True)]
     near = near_sessions(current.patient_id, days)
     if any(row.session in planned for row in near):
         raise TimeTaken(TAKEN["planned_session_booked_once"])
-    check_windows(ordered, slots, location, _before(ordered[0], near))
+    check_windows(ordered, days, _before(ordered[0], near))
     check_apart(list(zip(ordered, days, strict=True)), near)
-    check_fit([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], location, held)
-    check_free(slots, current.patient_id)
-    try:
-        booking = CourseBooking.objects.create(plan=current, key=key, booked_by=by)
-        # The clock of the database writes the booking time: the calendar file carries it.
-        made = Appointment.objects.bulk_create(
-            new_visit(slot, current.patient, location, by, planned_session=row, booking=booking)
-            for row, slot in zip(ordered, slots, strict=True)
-        )
-    except IntegrityError as error:
-        raise as_taken(error) from error
+    check_fit_at([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], places, held)
+    [booking] = insert([CourseBooking(plan=current, key=key, booked_by=by)])
+    # That the time is free, the constraints say. The clock of the database writes the booking time: the calendar file
+    # carries it.
+    made = insert(
+        [
+            new_visit(slot, current.patient, place, by, planned_session=row, booking=booking)
+            for row, slot, place in zip(ordered, slots, places, strict=True)
+        ]
+    )
     schedule.booked(made, now, booking)
     audit(
         type="course.booked", target=booking, by=by, patient_id=current.patient_id,

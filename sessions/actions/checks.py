@@ -81,6 +81,16 @@ def day_of_slot(slot: Slot, location: Location) -> date:
     return slot.start.astimezone(location.zone).date()
 
 
+def places_of(
+    slots: Sequence[Slot], location: Location, elsewhere: Sequence[Location] = ()
+) -> list[Location]:
+    """The location of each slot: `location` where it names none. Raises BookingError for one that is not given."""
+    known = {0: location, **{place.pk: place for place in (location, *elsewhere)}}
+    if any(slot.location not in known for slot in slots):
+        raise BookingError("A location is not there any more. Search again.")
+    return [known[slot.location] for slot in slots]
+
+
 def check_fit(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locked) -> None:
     """Hours, absences, closures, qualification, rooms and device: as they are now, not as they were searched."""
     people = working(
@@ -105,6 +115,12 @@ def check_fit(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Lo
                 raise BookingError("The place for the cream is no longer one. Search again.")
 
 
+def check_fit_at(wanted: Sequence[tuple[Slot, Visit]], places: Sequence[Location], held: Locked) -> None:
+    """The same for slots at several locations, each by what holds at its own."""
+    for place in dict.fromkeys(places):
+        check_fit([one for one, own in zip(wanted, places, strict=True) if own == place], place, held)
+
+
 def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **values: Any) -> Appointment:
     """A visit at that time. Not saved."""
     return Appointment(
@@ -114,6 +130,7 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
         room_id=slot.room,
         device_id=slot.device,
         starts_at=slot.start,
+        local_start=location.on_the_wall(slot.start),
         ends_at=slot.end,
         occupied_from=slot.start - SETUP,
         occupied_until=slot.end + CLEANUP,
@@ -126,19 +143,19 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
 
 def put(visit: Appointment, slot: Slot) -> None:
     """The visit at that time, with these people and things. Not saved."""
+    if slot.start != visit.starts_at:
+        # Another room at the same time changes nothing of what the patient was told.
+        visit.local_start = visit.location.on_the_wall(slot.start)
     visit.practitioner_id, visit.room_id, visit.device_id = slot.practitioner, slot.room, slot.device
     visit.starts_at, visit.ends_at = slot.start, slot.end
     visit.occupied_from, visit.occupied_until = slot.start - SETUP, slot.end + CLEANUP
     visit.prep_from, visit.prep_room_id = (slot.comes if slot.prep else None), slot.prep_room
 
 
-def check_windows(
-    planned: Sequence[PlannedSession], slots: Sequence[Slot], location: Location, before: date | None
-) -> None:
+def check_windows(planned: Sequence[PlannedSession], days: Sequence[date], before: date | None) -> None:
     """Sessions to be booked keep their least distance, and the course its first day. Raises BookingError."""
     last = before
-    for row, slot in zip(planned, slots, strict=True):
-        day = slot.start.astimezone(location.zone).date()
+    for row, day in zip(planned, days, strict=True):
         if last is None:
             if row.not_before and day < row.not_before:
                 raise BookingError(f"The course starts on {row.not_before:%d %b} at the earliest.")

@@ -5,7 +5,8 @@ ranges are half-open, room and device include set-up and clean-up, the patient's
 missed visits are left out.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -25,6 +26,16 @@ from sessions.scheduling.diary import fittings_for
 class TsTzRange(Func):
     function = "TSTZRANGE"
     output_field = DateTimeRangeField()
+
+
+class WallTime(models.Field):  # type: ignore[type-arg]  # Field takes no parameters at run time
+    """A time on a wall clock, of no zone: what was said, whatever becomes of the zone's rules."""
+
+    def db_type(self, connection: Any) -> str:
+        return "timestamp without time zone"
+
+    def to_python(self, value: Any) -> datetime | None:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 class CourseBooking(models.Model):
@@ -95,6 +106,10 @@ class Appointment(models.Model):
         Device, on_delete=models.PROTECT, null=True, blank=True, related_name="appointments"
     )
     starts_at = models.DateTimeField()
+    #: The promise: what the patient was told, on the wall clock of the location by the rules of that day. When the rules
+    #: change, `starts_at` follows it (sessions.clocks). Who moves a visit writes both; a trigger empties it behind a hand
+    #: that moves `starts_at` alone, and an empty one is filled by the rules of the next look.
+    local_start = WallTime(null=True, editable=False)
     ends_at = models.DateTimeField()
     occupied_from = models.DateTimeField(
         help_text=_("Start with set-up: room and device are taken from here.")

@@ -1,5 +1,6 @@
 """Where and by whom: locations with their time zone, rooms, devices, practitioners and their hours."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -52,6 +53,10 @@ class Location(models.Model):
     def zone(self) -> ZoneInfo:
         """The location's time zone."""
         return ZoneInfo(self.time_zone)
+
+    def on_the_wall(self, moment: datetime) -> datetime:
+        """What the clock on the wall shows at that moment, by the rules of Python's time zones."""
+        return moment.astimezone(self.zone).replace(tzinfo=None)
 
 
 class Room(models.Model):

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,6 @@ from django.db.models import (
     Count,
     Exists,
     F,
-    FilteredRelation,
     IntegerField,
     OuterRef,
     Q,
@@ -21,7 +20,6 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from patients.models import Patient
@@ -30,7 +28,7 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession, TreatmentPlan
 from sessions.models import Appointment, Location, Message, Practitioner
-from sessions.queries.diary import LIVE, day_of, diary
+from sessions.queries.diary import LIVE, diaries, whole_day
 from sessions.scheduling import CourseOption, Obstacle, Preferences, Slot, Span, Visit, find_course, why_not
 from sessions.scheduling.obstacles import FURTHER
 
@@ -56,7 +54,7 @@ def slot_of(visit: Appointment) -> Slot:
     prep = (visit.starts_at - visit.prep_from) // timedelta(minutes=1) if visit.prep_from else 0
     return Slot(
         visit.planned_session_id or 0, 0, visit.starts_at, visit.ends_at, visit.practitioner_id, visit.room_id,
-        visit.device_id, 0, prep, visit.prep_room_id,
+        visit.device_id, 0, prep, visit.prep_room_id, visit.location_id,
     )  # fmt: skip
 
 
@@ -85,17 +83,23 @@ class CourseSearch:
     obstacle: Obstacle | None = None
 
 
+_COURSE_ROWS = f"""
+SELECT session.*, visit.id AS visit_pk, visit.starts_at AS visit_at, place.time_zone AS visit_zone,
+  COALESCE(plan.root_id, plan.id) AS root_pk
+FROM {PlannedSession._meta.db_table} session
+JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
+LEFT JOIN {Appointment._meta.db_table} visit ON visit.planned_session_id = session.id
+  AND NOT (visit.status IN ('no-show', 'cancelled'))
+LEFT JOIN {Location._meta.db_table} place ON place.id = visit.location_id
+WHERE plan.patient_id = %s AND ((plan.id = %s AND session.course = %s) OR visit.id IS NOT NULL)
+ORDER BY session.number
+"""  # noqa: S608  # table names of models
+
+
 def _course_rows(plan: TreatmentPlan, course: int) -> tuple[list[PlannedSession], list[dict[str, Any]]]:
     """Sessions of a course still without a visit, and all standing sessions of the patient. One query."""
-    rows: list[Any] = list(
-        PlannedSession.objects.alias(visit=FilteredRelation("appointments", condition=_VISIT_LIVE))
-        .annotate(
-            visit_pk=F("visit"), visit_at=F("visit__starts_at"), visit_zone=F("visit__location__time_zone"),
-            root_pk=Coalesce("plan__root_id", "plan_id"),
-        )
-        .filter(Q(plan=plan, course=course) | Q(visit__isnull=False), plan__patient=plan.patient_id)
-        .order_by("number")
-    )  # fmt: skip
+    # Written out: each search asks it, and Django takes ten times as long to write it as PostgreSQL to answer.
+    rows: list[Any] = list(PlannedSession.objects.raw(_COURSE_ROWS, [plan.patient_id, plan.pk, course]))
     todo = [row for row in rows if row.plan_id == plan.pk and row.course == course and row.visit_pk is None]
     standing = [
         {
@@ -123,8 +127,7 @@ def _too_near(
     for row in others:
         before = max(days_between(mine, row["parts"], known) for mine in shapes.values())
         after = max(days_between(row["parts"], mine, known) for mine in shapes.values())
-        noon = datetime.combine(row["day"], time(12), tzinfo=location.zone)
-        day = day_of(noon, location)
+        day = whole_day(row["day"], location)
         found.append(
             Span(day.start - timedelta(days=max(0, before - 1)), day.end + timedelta(days=max(0, after - 1)))
         )
@@ -137,10 +140,12 @@ def left_of(plan: TreatmentPlan, course: int) -> tuple[list[PlannedSession], dat
     return todo, max((row["day"] for row in standing if row["own"]), default=None)
 
 
-def near_other_courses(planned: Sequence[PlannedSession], location: Location) -> list[Span]:
-    """Time in which none of these sessions of one course may lie, for the patient's other courses. One query."""
+def near_other_courses(
+    planned: Sequence[PlannedSession], locations: Sequence[Location]
+) -> dict[int, list[Span]]:
+    """Time by location in which none of these sessions of one course may lie, for the patient's other courses. One query."""
     _todo, standing = _course_rows(planned[0].plan, planned[0].course)
-    return _too_near(planned, standing, location)
+    return {place.pk: _too_near(planned, standing, place) for place in locations}
 
 
 def search_course(
@@ -151,26 +156,31 @@ def search_course(
     now: datetime,
     course: int = 0,
     count: int = 3,
+    elsewhere: Sequence[Location] = (),
 ) -> CourseSearch:
-    """The sessions of a course still to book and the best dates for them. Three queries.
+    """The sessions of a course still to book and the best dates for them. Three queries, whatever is searched.
 
-    Without any dates, the reason and the smallest things that would help: two queries more.
+    With a wish for a location only that is searched, else `location` and all that are `elsewhere` together. Without any
+    dates, the reason and the smallest things that would help, at all of them: two queries more.
     """
     planned, standing = _course_rows(plan, course)
     if not planned:
         return CourseSearch([], [])
-    today = now.astimezone(location.zone).date()
+    every = [location, *elsewhere]
+    places = [place for place in every if wish.location in {None, place.pk}]
+    # A day that has begun somewhere has times left there.
+    today = min(now.astimezone(place.zone).date() for place in places)
     before = max((row["day"] for row in standing if row["own"]), default=None)
     start = max(today, planned[0].not_before or today)
     visits = [visit_of(row) for row in planned]
     last = (before or start) + timedelta(days=sum(row.latest_days for row in planned))
     first, last = min(start, before or start), max(last, start)
-    near = _too_near(planned, standing, location)
-    book = diary(location, first, last, plan.patient, more=near)
-    options = find_course(visits, book, wish, start=start, now=now, before=before, count=count)
+    near = {place.pk: _too_near(planned, standing, place) for place in every}
+    books = diaries(places, first, last, plan.patient, more=near)
+    options = find_course(visits, books, wish, start=start, now=now, before=before, count=count)
     if options:
         return CourseSearch(planned, options)
-    further = diary(location, first, last + timedelta(days=FURTHER), plan.patient, more=near)
+    further = diaries(every, first, last + timedelta(days=FURTHER), plan.patient, more=near)
     return CourseSearch(planned, [], why_not(visits, further, wish, start=start, now=now, before=before))
 
 
@@ -182,9 +192,10 @@ def options_for(
     now: datetime,
     course: int = 0,
     count: int = 3,
+    elsewhere: Sequence[Location] = (),
 ) -> tuple[list[PlannedSession], list[CourseOption]]:
     """The sessions still to book and the best courses for them."""
-    found = search_course(plan, location, wish, now=now, course=course, count=count)
+    found = search_course(plan, location, wish, now=now, course=course, count=count, elsewhere=elsewhere)
     return found.planned, found.options
 
 

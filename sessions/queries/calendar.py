@@ -45,10 +45,13 @@ def appointments(location: Location, day: date, days: int = 1) -> QuerySet[Appoi
     )
 
 
-def closures(location: Location, day: date, days: int = 1) -> list[Closure]:
-    """Closures that touch the days."""
+def closures(
+    location: Location, day: date, days: int = 1, elsewhere: Iterable[Location] = ()
+) -> list[Closure]:
+    """Closures that touch the days, there and at the others."""
     start, end = bounds(day, location, days)
-    return list(Closure.objects.filter(location=location, starts_at__lt=end, ends_at__gt=start))
+    places = [location, *elsewhere]
+    return list(Closure.objects.filter(location__in=places, starts_at__lt=end, ends_at__gt=start))
 
 
 def service_of(kind: str, needs: Iterable[str] | None) -> str:

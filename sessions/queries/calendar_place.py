@@ -48,6 +48,7 @@ def slot_at(
     return Slot(
         appointment.planned_session_id or 0, 0, start, end, practitioner or appointment.practitioner_id, room, device, 0,
         prep, _chair(appointment, others, start - timedelta(minutes=prep), start) if prep else None,
+        appointment.location_id,
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def out_of_window(appointment: Appointment, to: date) -> tuple[Deviation, ...]:
     if planned is None:
         return ()
     others = neighbours(appointment)
-    days = {n: row.starts_at.astimezone(appointment.location.zone).date() for n, row in others.items()}
+    days = {n: row.starts_at.astimezone(row.location.zone).date() for n, row in others.items()}
     visits = [visit_of(row.planned_session) for row in others.values() if row.planned_session]
     return check_move(visits, days, planned.number, to)
 

@@ -1,6 +1,7 @@
 """Reads of an act of booking, after its locks: narrow, a fixed number of queries, whatever else the diary holds."""
 
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +10,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.db.models import Model
 
 from mesoclinic.accounts.models import User
+from mesoclinic.statements import prepared
 from patients.models import Patient
-from protocols.models import PlannedSession, TreatmentPlan
-from sessions.models import Absence, Appointment, Closure, Device, Location, Practitioner, Room, WorkingHours
+from protocols.models import Alert, PlannedSession, TreatmentPlan
+from sessions.models import (
+    Absence,
+    Appointment,
+    Closure,
+    CourseBooking,
+    Device,
+    Location,
+    Practitioner,
+    Room,
+    WorkingHours,
+)
 from sessions.scheduling import Slot, Span, expand_hours, free_spans
 from sessions.scheduling.diary import CLEANUP, SETUP
 
@@ -30,14 +43,14 @@ class Locked:
 #: moves a visit waits in the same queue, so nobody waits in a circle.
 _LOCK = f"""
 WITH patient AS MATERIALIZED (
-  SELECT id FROM {Patient._meta.db_table} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM {Patient._meta.db_table} WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 ), practitioner AS MATERIALIZED (
-  SELECT id FROM {Practitioner._meta.db_table} WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+  SELECT id FROM {Practitioner._meta.db_table} WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
 ), room AS MATERIALIZED (
-  SELECT id, location_id, capabilities::text[] AS uses FROM {Room._meta.db_table} WHERE id = ANY(%s) ORDER BY id
+  SELECT id, location_id, capabilities::text[] AS uses FROM {Room._meta.db_table} WHERE id = ANY(%s::bigint[]) ORDER BY id
   FOR NO KEY UPDATE
 ), device AS MATERIALIZED (
-  SELECT id, location_id, in_service, kind FROM {Device._meta.db_table} WHERE id = ANY(%s) ORDER BY id
+  SELECT id, location_id, in_service, kind FROM {Device._meta.db_table} WHERE id = ANY(%s::bigint[]) ORDER BY id
   FOR NO KEY UPDATE
 )
 SELECT 'patient', id, 0, '{{}}'::text[] FROM patient
@@ -58,13 +71,80 @@ def lock(
     keys = [
         sorted({key for key in some if key is not None}) for some in (patients, practitioners, rooms, devices)
     ]
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_LOCK, keys)
         rows = cursor.fetchall()
     return Locked(
         {key: (place, frozenset(uses)) for what, key, place, uses in rows if what == "room"},
         {key: (place, uses[0]) for what, key, place, uses in rows if what == "device"},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ToBook:
+    """A plan under the lock of its patient, as far as booking asks: the rest of its rows is not loaded."""
+
+    plan: TreatmentPlan
+    sessions: Mapping[int, PlannedSession]
+    #: The booking that the same key has made already.
+    known: int | None
+    on_hold: bool
+
+
+def _columns(model: type[Model], *names: str) -> tuple[str, ...]:
+    """In the order of the model, as `from_db` wants them."""
+    return tuple(field.attname for field in model._meta.concrete_fields if field.attname in names)
+
+
+_PLAN_READ = _columns(TreatmentPlan, "id", "patient_id", "status", "version", "root_id")
+_PATIENT_READ = _columns(
+    Patient, "id", "given_name", "family_name", "language", "consent_messages", "channel", "phone", "email"
+)
+#: The last one is `content`, of which only the parts are read.
+_SESSION_READ = _columns(
+    PlannedSession, "id", "plan_id", "course", "number", "earliest_days", "target_days", "latest_days", "not_before",
+    "duration_min", "arrive_early_min", "needs", "device_kind", "content",
+)  # fmt: skip
+
+
+def _names(table: str, columns: Sequence[str]) -> str:
+    return ", ".join(f"{table}.{column}" for column in columns)
+
+
+_TO_BOOK = f"""
+SELECT (SELECT id FROM {CourseBooking._meta.db_table} WHERE key = %(key)s),
+  EXISTS (SELECT FROM {Alert._meta.db_table} alert
+    WHERE alert.plan_id = plan.id AND alert.closed_at IS NULL AND alert.level = 'block'),
+  {_names("plan", _PLAN_READ)}, {_names("patient", _PATIENT_READ)}, {_names("session", _SESSION_READ[:-1])},
+  session.content->'parts'
+FROM {TreatmentPlan._meta.db_table} plan
+JOIN {Patient._meta.db_table} patient ON patient.id = plan.patient_id
+LEFT JOIN {PlannedSession._meta.db_table} session ON session.plan_id = plan.id AND session.id = ANY(%(sessions)s::bigint[])
+WHERE plan.id = %(plan)s
+"""  # noqa: S608  # names of tables and columns
+
+
+def to_book(plan: int, sessions: Iterable[int], key: uuid.UUID) -> ToBook:
+    """The plan, those of the wanted sessions that are in it, and whether the key was used. One query."""
+    with prepared() as cursor:
+        cursor.execute(_TO_BOOK, {"plan": plan, "sessions": sorted(sessions), "key": key})
+        rows = cursor.fetchall()
+    if not rows:
+        raise TreatmentPlan.DoesNotExist
+    known, on_hold, *values = rows[0]
+    at = len(_PLAN_READ)
+    found = TreatmentPlan.from_db(connection.alias, _PLAN_READ, values[:at])
+    found.patient = Patient.from_db(connection.alias, _PATIENT_READ, values[at : at + len(_PATIENT_READ)])
+    planned = {}
+    for row in rows:
+        *about, parts = row[-len(_SESSION_READ) :]
+        if about[0] is None:
+            continue
+        about.append({"parts": json.loads(parts)})
+        session = PlannedSession.from_db(connection.alias, _SESSION_READ, about)
+        session.plan = found
+        planned[session.pk] = session
+    return ToBook(found, planned, known, on_hold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +164,10 @@ SELECT practitioner.id, person.full_name, practitioner.qualifications::text[], h
 FROM {WorkingHours._meta.db_table} hours
 JOIN {Practitioner._meta.db_table} practitioner ON practitioner.id = hours.practitioner_id
 JOIN {User._meta.db_table} person ON person.id = practitioner.user_id
-WHERE hours.location_id = %(location)s AND practitioner.id = ANY(%(people)s) AND person.is_active
+WHERE hours.location_id = %(location)s AND practitioner.id = ANY(%(people)s::bigint[]) AND person.is_active
 UNION ALL
 SELECT practitioner_id, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Absence._meta.db_table}
-WHERE practitioner_id = ANY(%(people)s) AND starts_at < %(last)s AND ends_at > %(first)s
+WHERE practitioner_id = ANY(%(people)s::bigint[]) AND starts_at < %(last)s AND ends_at > %(first)s
 UNION ALL
 SELECT NULL, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Closure._meta.db_table}
 WHERE location_id = %(location)s AND starts_at < %(last)s AND ends_at > %(first)s
@@ -100,7 +180,7 @@ def working(location: Location, practitioners: Iterable[int], days: Iterable[dat
     hours: dict[int, list[tuple[int, time, time]]] = defaultdict(list)
     about: dict[int, tuple[str, frozenset[str]]] = {}
     away: dict[int | None, list[Span]] = defaultdict(list)
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             _WORKING,
             {
@@ -181,7 +261,7 @@ def in_the_way(slots: Sequence[Slot], patient: int, leave_out: int | None = None
             strict=True,
         )
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_IN_THE_WAY, [*columns, *[leave_out or 0] * 5])
         row = cursor.fetchone()
     if row is None:
@@ -211,7 +291,7 @@ JOIN {PlannedSession._meta.db_table} session ON session.id = a.planned_session_i
 JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
 JOIN {Location._meta.db_table} place ON place.id = a.location_id
 WHERE a.patient_id = %s AND a.starts_at >= %s AND a.starts_at < %s AND NOT (a.status IN ('no-show', 'cancelled'))
-  AND a.id <> ALL(%s)
+  AND a.id <> ALL(%s::bigint[])
 """  # noqa: S608  # table names of models
 
 
@@ -219,7 +299,7 @@ def standing_sessions(
     patient: int, first: datetime, last: datetime, leave_out: Iterable[int] = ()
 ) -> list[StandingSession]:
     """The patient's treatments between two instants, of every course and plan. One query."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(_NEAR, [patient, first, last, list(leave_out) or [0]])
         return [
             StandingSession(

@@ -17,7 +17,7 @@ from sessions.actions.checks import (
     BookingError,
     as_taken,
     check_apart,
-    check_fit,
+    check_fit_at,
     check_free,
     day_of_slot,
     lock_resources,
@@ -26,7 +26,7 @@ from sessions.actions.checks import (
     put,
 )
 from sessions.freed import freed
-from sessions.models import Appointment, Location
+from sessions.models import Appointment, Location, Room
 from sessions.queries.booking import slot_of, visit_of
 from sessions.queries.diary import LIVE
 from sessions.queries.standing import Locked
@@ -81,7 +81,18 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     if len(patients) != 1:
         raise BookingError("These visits do not belong together. Propose again.")
     patient = patients.pop()
-    location = Location.objects.get(rooms=changes[0].slot.room)
+    # A visit stays at its location; a session that gets a time is where its room is.
+    rooms = {
+        room.pk: room.location
+        for room in Room.objects.filter(
+            pk__in=[one.slot.room for one in changes if one.visit is None]
+        ).select_related("location")
+    }
+    if not {one.slot.room for one in changes if one.visit is None} <= rooms.keys():
+        raise BookingError("A room is not there any more. Propose again.")
+    places = [
+        visits[one.visit].location if one.visit is not None else rooms[one.slot.room] for one in changes
+    ]
     old = [slot_of(row) for row in visits.values()]
     new = [one.slot for one in changes]
     held = lock_resources(
@@ -100,18 +111,16 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     # Two visits may change places: while they are on their way neither takes a time.
     states = {row.pk: row.status for row in visits.values()}
     Appointment.objects.filter(pk__in=list(visits)).update(status=Appointment.Status.CANCELLED)
-    _allowed(changes, visits, sessions, patient, location, held)
+    _allowed(changes, visits, sessions, patient, places, held)
     made = []
     try:
         with transaction.atomic():
-            for one in sorted(changes, key=lambda change: change.slot.start):
+            for one, place in sorted(zip(changes, places, strict=True), key=lambda row: row[0].slot.start):
                 if one.visit is not None:
                     made.append(_moved(visits[one.visit], one.slot, states[one.visit]))
                 else:
                     session = sessions[one.slot.visit]
-                    made.append(
-                        new_visit(one.slot, session.plan.patient, location, by, planned_session=session)
-                    )
+                    made.append(new_visit(one.slot, session.plan.patient, place, by, planned_session=session))
                 made[-1].save()
     except IntegrityError as error:
         raise as_taken(error) from error
@@ -139,19 +148,19 @@ def _possible(
 
 def _allowed(
     changes: Sequence[Change], visits: dict[int, Appointment], sessions: dict[int, PlannedSession], patient: int,
-    location: Location, held: Locked,
+    places: Sequence[Location], held: Locked,
 ) -> None:  # fmt: skip
     """Hours, rooms and devices as they are now, nobody in the way, no session too near to another one."""
     wanted, placed = [], []
-    for one in changes:
+    for one, place in zip(changes, places, strict=True):
         planned = visits[one.visit].planned_session if one.visit is not None else sessions[one.slot.visit]
         if planned is not None:
             wanted.append((one.slot, visit_of(planned)))
-            placed.append((planned, day_of_slot(one.slot, location)))
+            placed.append((planned, day_of_slot(one.slot, place)))
         else:
             assert one.visit is not None
             wanted.append((one.slot, visit_for(visits[one.visit].needs, one.slot.minutes)))
-    check_fit(wanted, location, held)
+    check_fit_at(wanted, places, held)
     check_free([one.slot for one in changes], patient)
     if placed:
         near = near_sessions(patient, [day for _planned, day in placed])

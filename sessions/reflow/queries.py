@@ -1,4 +1,4 @@
-"""What a re-flow would do: of one course, or of all visits that an absence, a closure or a device out of service hits."""
+"""What a re-flow would do: of one course, or of all visits that an absence, a closure or a change of the set-up hits."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +11,11 @@ from django.db.models.functions import Lag
 
 from patients.queries import with_name
 from protocols.models import PlannedSession, TreatmentPlan
-from sessions.models import Absence, Appointment, Closure, Device, Location
+from sessions.models import Absence, Appointment, Closure, Location
 from sessions.queries.booking import near_other_courses, slot_of, visit_of, visits_of_course
-from sessions.queries.diary import LIVE, day_of, diary
+from sessions.queries.diary import LIVE, diaries, diary, whole_day
 from sessions.queries.types import visit_for
+from sessions.reflow.unfit import Changed, unfit_by
 from sessions.scheduling import Diary, Preferences, Slot, Span, Stretches, find_course, outside, reflow
 from sessions.scheduling.diary import CLEANUP, SETUP
 
@@ -22,7 +23,7 @@ COMING = (Appointment.Status.REQUESTED, Appointment.Status.BOOKED, Appointment.S
 #: A single visit that is hit is put off by at most so much.
 PUT_OFF = 28
 
-type Cause = Absence | Closure | Device
+type Cause = Absence | Closure | Changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,13 @@ class Proposal:
     plan: TreatmentPlan | None = None
     course: int = 0
     fits: bool = True
+    #: Where else visits of the course lie: each stays where it is.
+    elsewhere: tuple[Location, ...] = ()
+
+    @property
+    def places(self) -> dict[int, Location]:
+        """All locations of the visits, by key."""
+        return {place.pk: place for place in (self.location, *self.elsewhere)}
 
     @property
     def changes(self) -> list[Line]:
@@ -120,36 +128,43 @@ def course_proposal(
         for number in planned
         if fixed < number <= max(moving) and (number in movable or number not in visits)
     )
-    location = visits[moving[0]].location
-    if any(visits[number].location_id != location.pk for number in moving):
-        return Proposal(tuple(_lines(planned, visits, {}, chosen)), location, plan, course, fits=False)
-    last = chosen.get(fixed)
-    if last is not None:
-        before: date | None = last.start.astimezone(location.zone).date()
-    else:
-        before = _local(visits[fixed]) if fixed in visits else None
-    today = now.astimezone(location.zone).date()
+    # Each visit stays at its location; one that has no date may be at any of the course's.
+    undated = any(number not in movable for number in todo)
+    here = [visits[number].location for number in (*moving, *(sorted(visits) if undated else ()))]
+    location, *elsewhere = dict.fromkeys(here)
+    places = [location, *elsewhere]
+    at = {number: visit.location for number, visit in visits.items()}
+    chosen_days = {
+        number: slot.start.astimezone(at.get(number, location).zone).date() for number, slot in chosen.items()
+    }
+    before = chosen_days.get(fixed) or (_local(visits[fixed]) if fixed in visits else None)
+    today = min(now.astimezone(place.zone).date() for place in places)
     rows = [planned[number] for number in todo]
     start = max(today, rows[0].not_before or today)
     horizon = (before or start) + timedelta(days=sum(row.latest_days for row in rows))
     own = [visits[number].pk for number in moving] + [visits[n].pk for n in chosen if n in visits]
-    book = diary(
-        location, min(start, before or start), max(horizon, start), plan.patient, leave_out=own,
-        more=near_other_courses(rows, location),
+    books = diaries(
+        places, min(start, before or start), max(horizon, start), plan.patient, leave_out=own,
+        more=near_other_courses(rows, places),
     )  # fmt: skip
     promised = [*taken, *chosen.values()]
     if promised:
-        book = _with_taken(book, promised, [day_of(slot.start, location) for slot in chosen.values()])
+        books = [
+            _with_taken(book, promised, [whole_day(day, place) for day in chosen_days.values()])
+            for book, place in zip(books, places, strict=True)
+        ]
     standing = {
         planned[number].pk: slot_of(visits[number]) for number in moving if visits[number].pk not in forced
     }
-    found = reflow(
-        [visit_of(row) for row in rows], book, wishes_of(plan), standing, start=start, now=now, before=before
-    )
-    if found is None:
-        return Proposal(tuple(_lines(planned, visits, {}, chosen)), location, plan, course, fits=False)
-    slots = {slot.visit: slot for slot in found.slots if standing.get(slot.visit) != slot}
-    return Proposal(tuple(_lines(planned, visits, slots, chosen)), location, plan, course)
+    wanted = [
+        replace(visit_of(row), location=at[row.number].pk if row.number in movable else None) for row in rows
+    ]
+    found = reflow(wanted, books, wishes_of(plan), standing, start=start, now=now, before=before)
+    slots = {slot.visit: slot for slot in found.slots if standing.get(slot.visit) != slot} if found else {}
+    return Proposal(
+        tuple(_lines(planned, visits, slots, chosen)), location, plan, course, fits=found is not None,
+        elsewhere=tuple(elsewhere),
+    )  # fmt: skip
 
 
 def _lines(
@@ -194,17 +209,17 @@ def single_proposal(visit: Appointment, *, now: datetime, taken: Sequence[Slot] 
     return Proposal((Line(visit.what, visit, slot),), location, fits=slot is not None)
 
 
-# ---- what an absence, a closure or a device hits ---------------------------------------------------------------
+# ---- what an absence, a closure or a change of the set-up hits -------------------------------------------------
 
 
 def hit_by(cause: Cause, now: datetime) -> list[Appointment]:
-    """Coming visits that lie in an absence or closure, or need a device that is out of service; the soonest first."""
+    """Coming visits that lie in an absence or closure, or can't take place since the set-up changed; the soonest first."""
     # A time held for the waiting list is nobody's yet: its offer ends by itself.
     rows = Appointment.objects.filter(status__in=COMING, starts_at__gt=now).exclude(
         status=Appointment.Status.REQUESTED, offer__state="open"
     )
-    if isinstance(cause, Device):
-        rows = rows.filter(device=cause) if not cause.in_service else rows.none()
+    if not isinstance(cause, Absence | Closure):
+        rows = rows.filter(pk__in=unfit_by(cause, now))
     else:
         rows = rows.filter(starts_at__lt=cause.ends_at, ends_at__gt=cause.starts_at)
         if isinstance(cause, Absence):

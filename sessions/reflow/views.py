@@ -1,4 +1,4 @@
-"""Pages of a re-flow: one course, or all that an absence, a closure or a device hits. Seen first, then applied."""
+"""Pages of a re-flow: one course, or all that an absence, a closure or a change hits. Seen first, then applied."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,24 +18,31 @@ from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.ui.reading import row_id
 from mesoclinic.ui.toasts import toast
 from patients.models import Patient
+from patients.queries import with_name
 from patients.shell import banner_for
 from protocols.models import TreatmentPlan
 from sessions.actions.checks import BookingError
-from sessions.models import Absence, Appointment, Closure, Device
+from sessions.clocks.queries import Adrift, adrift
+from sessions.models import Absence, Appointment, AppointmentType, Closure, Device, Practitioner, Room
 from sessions.queries.slack import days_to_spare, most_urgent_first
 from sessions.reflow import actions, queries
 from sessions.reflow.actions import Change
 from sessions.reflow.queries import Cause, Line, Proposal
+from sessions.reflow.unfit import Unfit, words_of
+from sessions.reflow.unfit import unfit as unfit_visits
 from sessions.reminders.schedule import address_of
 from sessions.scheduling import Slot
 from sessions.views.shared import called, names_of, pack, unpack, wall_clock
 
 #: So many patients are put in order at once; the others follow, the most urgent first.
 AT_ONCE = 25
-_CAUSES: dict[str, type[Absence | Closure | Device]] = {
+_CAUSES: dict[str, type[Cause]] = {
     "absence": Absence,
     "closure": Closure,
+    "practitioner": Practitioner,
+    "room": Room,
     "device": Device,
+    "type": AppointmentType,
 }
 
 
@@ -63,16 +70,16 @@ def _changes(text: str) -> list[Change]:
 
 
 def _row(line: Line, names: dict[str, dict[int, str]], proposal: Proposal) -> dict[str, Any]:
-    zone = proposal.location.zone
-    slot, visit = line.slot, line.visit
+    slot, visit, places = line.slot, line.visit, proposal.places
+    # A time that somebody chose for a visit is at the visit's location.
+    then = visit.location if visit else places.get(slot.location if slot else 0, proposal.location)
+    rooms = (names["room"].get(slot.room, ""), names["device"].get(slot.device or 0, "")) if slot else ()
     return {
         "title": line.title, "visit": visit, "slot": slot, "days": abs(line.leaves), "late": line.leaves > 0,
-        "now": wall_clock(visit.starts_at, zone) if visit else None,
-        "then": wall_clock(slot.start, zone) if slot else None,
+        "now": wall_clock(visit.starts_at, visit.location.zone) if visit else None,
+        "then": wall_clock(slot.start, then.zone) if slot else None,
         "who": names["practitioner"].get(slot.practitioner, "") if slot else "",
-        "where": ", ".join(
-            filter(None, [names["room"].get(slot.room, ""), names["device"].get(slot.device or 0, "")])
-        ) if slot else "",
+        "where": ", ".join(filter(None, rooms)), "place": then.short_name if proposal.elsewhere else "",
     }  # fmt: skip
 
 
@@ -127,13 +134,15 @@ def course(request: HttpRequest, pk: int, course: int) -> HttpResponse:
     if request.POST.get("slot"):
         chosen = str(request.POST["slot"])
         put = _put(unpack(chosen), plan)
-    proposal = queries.course_proposal(plan, course, now=now, put=put)
+    # A visit that can't take place where it is does not stay there.
+    unfit = [row.visit for row in unfit_visits(now, plan=plan.root_pk)]
+    proposal = queries.course_proposal(plan, course, now=now, put=put, must_move=unfit)
     if proposal is not None and put and not proposal.changes:
         raise Http404("nothing to lay out")
     context = {
         "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
-        "fault": fault, "proposal": _told(proposal, names_of(proposal.location)) if proposal else None,
-        "address": address_of(plan.patient), "slot": chosen, "location": proposal.location if proposal else None,
+        "fault": fault, "proposal": _told(proposal, names_of(*proposal.places.values())) if proposal else None,
+        "address": address_of(plan.patient), "slot": chosen, "places": list(proposal.places.values()) if proposal else [],
     }  # fmt: skip
     return render(request, "sessions/reflow/course.html", context, status=409 if fault else 200)
 
@@ -177,17 +186,60 @@ def out_of_window(request: HttpRequest) -> HttpResponse:
     return render(request, "sessions/reflow/out_of_window.html", context)
 
 
-# ---- an absence, a closure, a device ---------------------------------------------------------------------------
+def _clock_words(row: Adrift | None, visit: Appointment) -> list[str]:
+    if row is None:
+        return []
+    stands = visit.location.on_the_wall(row.starts_at)
+    return [f"told {row.promised:%H:%M}, stands at {stands:%H:%M}: the clock's rules changed"]
+
+
+@require_safe
+@require(Permission.VISITS_REFLOW)
+def not_possible(request: HttpRequest) -> HttpResponse:
+    """Booked visits that can't take place as booked since hours, people, rooms or devices changed, the soonest first."""
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:80]
+    now = timezone.now()
+    left_behind = {row.visit: row for row in adrift(now)}
+    found = unfit_visits(now)
+    known = {row.visit for row in found}
+    found += [Unfit(row.visit, row.starts_at, ()) for row in left_behind.values() if row.visit not in known]
+    found.sort(key=lambda row: (row.starts_at, row.visit))
+    if text:
+        named = set(
+            Appointment.objects.filter(
+                pk__in=[row.visit for row in found], patient__in=with_name(text)
+            ).values_list("pk", flat=True)
+        )
+        found = [row for row in found if row.visit in named]
+    page = Paginator(found, 25).get_page(request.GET.get("page"))
+    visits = Appointment.objects.select_related(
+        "patient", "location", "practitioner__user", "room", "device", "type", "planned_session__plan"
+    ).in_bulk([row.visit for row in page])
+    rows = [
+        {
+            "visit": visits[row.visit],
+            "why": words_of(row, visits[row.visit])
+            + _clock_words(left_behind.get(row.visit), visits[row.visit]),
+        }
+        for row in page
+        if row.visit in visits
+    ]
+    return render(request, "sessions/reflow/not_possible.html", {"page": page, "rows": rows, "q": text})
+
+
+# ---- an absence, a closure, a change of the set-up -------------------------------------------------------------
 
 
 def _words(cause: Cause) -> str:
     if isinstance(cause, Absence):
         return f"{cause.practitioner} is away"
-    return (
-        f"{cause.location.short_name} is closed"
-        if isinstance(cause, Closure)
-        else f"{cause} is out of service"
-    )
+    if isinstance(cause, Closure):
+        return f"{cause.location.short_name} is closed"
+    if isinstance(cause, Device):
+        return f"{cause} is out of service" if not cause.in_service else f"{cause} is another device now"
+    if isinstance(cause, Practitioner):
+        return f"Visits with {cause} that no longer fit"
+    return f"Visits {'in' if isinstance(cause, Room) else 'of type'} {cause} that no longer fit"
 
 
 def _apply_all(request: HttpRequest, now: datetime) -> tuple[int, list[str]]:
@@ -208,9 +260,9 @@ def _apply_all(request: HttpRequest, now: datetime) -> tuple[int, list[str]]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@require(Permission.BOOKING_EDIT)
+@require(Permission.VISITS_REFLOW)
 def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
-    """All visits that an absence, a closure or a device hits, each patient's with a proposal to tick."""
+    """All visits that an absence, a closure or a change hits, each patient's with a proposal to tick."""
     if kind not in _CAUSES:
         raise Http404("no such cause")
     found = cast(Cause, get_object_or_404(_CAUSES[kind], pk=row_id(str(pk)) or 0))
@@ -229,14 +281,11 @@ def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     urgent = most_urgent_first(hit, spare)
     proposals = queries.proposals_for(_first(urgent), now=now)
     rows = []
-    names: dict[int, dict[str, dict[int, str]]] = {}
     hits = {visit.pk for visit in hit}
+    names = names_of(*{place for proposal in proposals for place in proposal.places.values()})
     for proposal in proposals:
-        place = proposal.location
-        if place.pk not in names:
-            names[place.pk] = names_of(place)
         patient = next(line.visit for line in proposal.visits if line.visit and line.visit.pk in hits).patient
-        rows.append(_told(proposal, names[place.pk]) | {"patient": patient, "plan": proposal.plan})
+        rows.append(_told(proposal, names) | {"patient": patient, "plan": proposal.plan})
     context = {
         "cause": found, "words": _words(found), "rows": rows, "hits": len(hit), "kind": kind,
         "patients": len({visit.patient_id for visit in hit}), "shown": len(rows),

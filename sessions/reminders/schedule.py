@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
+from mesoclinic.statements import insert
 from patients.models import Patient
 from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, CourseBooking, Message
@@ -63,9 +64,7 @@ def _reminder(appointment: Appointment, now: datetime) -> Message | None:
 
 def _queue(*messages: Message | None) -> None:
     """Store the messages that there are, in one query. A cause that has its message already makes no second one."""
-    Message.objects.bulk_create(
-        [message for message in messages if message is not None], ignore_conflicts=True
-    )
+    insert([message for message in messages if message is not None], ignore_conflicts=True)
 
 
 def _withdraw(appointment: Appointment) -> None:
@@ -199,6 +198,13 @@ def unconfirmed(appointment: Appointment, now: datetime) -> None:
 def missed(appointment: Appointment) -> None:
     """A visit that was missed needs no reminder."""
     _withdraw(appointment)
+
+
+def followed_the_clock(appointment: Appointment, starts_at: datetime, zone: ZoneInfo) -> None:
+    """A visit keeps its time on the wall while the clock changes: so does its reminder, and nobody hears of it."""
+    Message.objects.filter(
+        appointment=appointment, kind=Message.Kind.REMINDER, state=Message.State.DUE
+    ).update(send_at=reminder_time(starts_at, zone))
 
 
 def restored(appointment: Appointment, now: datetime) -> None:

@@ -92,6 +92,8 @@ class Visit:
     prep: int = 0
     #: What the room must be fitted for, where that is not simply the same.
     fittings: frozenset[str] | None = None
+    #: The location where it has to be; None is any of those searched.
+    location: int | None = None
 
     @property
     def room_needs(self) -> frozenset[str]:
@@ -101,7 +103,7 @@ class Visit:
     @property
     def shape(self) -> tuple[object, ...]:
         """What decides which slots fit."""
-        return self.minutes, self.needs, self.device_kind, self.prep, self.room_needs
+        return self.minutes, self.needs, self.device_kind, self.prep, self.room_needs, self.location
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,10 @@ class Preferences:
     without: frozenset[int] = frozenset()
     #: Who made the plan: of two equal courses theirs comes first.
     favourite: int | None = None
+    #: The only location that counts.
+    location: int | None = None
+    #: Where the patient usually comes: of two equal courses that one comes first.
+    usual: int | None = None
 
     def allows(self, day: date) -> bool:
         """Whether the patient can come on that day at all."""
@@ -158,6 +164,8 @@ class Slot:
     misses: int
     prep: int = 0
     prep_room: int | None = None
+    #: 0 in a clinic that is told of none.
+    location: int = 0
 
     @property
     def minutes(self) -> int:
@@ -172,13 +180,18 @@ class Slot:
 
 @dataclass(frozen=True)
 class Diary:
-    """What is there and what is taken. `busy` by ("practitioner", id), ("room", id), ("device", id), ("patient", 0)."""
+    """What is there and what is taken at one location, on its wall clock.
+
+    `busy` by ("practitioner", id), ("room", id), ("device", id), ("patient", 0): time of people is taken by their visits
+    at other locations too.
+    """
 
     zone: ZoneInfo
     staff: tuple[Staff, ...]
     rooms: tuple[tuple[int, frozenset[str]], ...]
     devices: tuple[tuple[int, str], ...]
     busy: Mapping[tuple[str, int], Sequence[Span] | Stretches] = field(default_factory=dict)
+    location: int = 0
 
     @cached_property
     def taken(self) -> dict[tuple[str, int], Stretches]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sessions.scheduling.diary import Diary, Preferences, Slot, Staff, Visit
-from sessions.scheduling.search import Course, CourseOption, people_for
+from sessions.scheduling.search import Course, CourseOption, Diaries, people_for, searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,16 @@ class Reflow:
 def _people(
     visits: Sequence[Visit], diary: Diary, wish: Preferences, standing: Mapping[int, Slot]
 ) -> list[Staff]:
-    """Who can do a visit, and whoever has one that stands."""
+    """Who can do a visit at the location, and whoever has one there that stands."""
     people = people_for(visits, diary, wish)
     known = {staff.key for staff in people}
-    keepers = {slot.practitioner for slot in standing.values()} - known
-    return [*people, *(staff for staff in diary.staff if staff.key in keepers)]
+    here = {slot.practitioner for slot in standing.values() if slot.location == diary.location}
+    return [*people, *(staff for staff in diary.staff if staff.key in here - known)]
 
 
 def reflow(
     visits: Sequence[Visit],
-    diary: Diary,
+    diaries: Diaries,
     preferences: Preferences,
     standing: Mapping[int, Slot],
     *,
@@ -40,15 +40,16 @@ def reflow(
     """The course with as few of its standing visits moved as can be, then by the cost of the search; None: impossible.
 
     `standing` holds by visit key where visits are booked and may stay; a visit that is not in it has to be placed
-    (missed, or its practitioner or device is gone). The diary counts the standing visits themselves as free.
+    (missed, or its practitioner or device is gone). The diaries count the standing visits themselves as free.
     """
-    people = _people(visits, diary, preferences, standing)
-    if not visits or not people:
+    books = searched(diaries, preferences)
+    people = [_people(visits, diary, preferences, standing) for diary in books]
+    if not visits or not any(people):
         return None
     course = Course(
-        visits, diary, preferences, people, start=start, now=now, base=before or start, standing=standing
+        visits, books, preferences, people, start=start, now=now, base=before or start, standing=standing
     )
-    if not course.grid.size or not len(course.entries[0]):
+    if course.empty or not len(course.entries[0]):
         return None
     costs, who, days = course.entries
     best: CourseOption = course.unroll(int(who[0]), int(days[0]), int(costs[0]))

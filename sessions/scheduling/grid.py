@@ -84,11 +84,29 @@ class Grid:
         }
         low, high = self._working(diary, starts, spare=60 if changes else 0)
         pinned = [quarter for _day, quarter in own.values()]
-        low, high = min([low, *pinned]), max([high, *(quarter + 1 for quarter in pinned)])
         for pin, cell in own.items():
             table[cell] = pin
+        self._pins, self._midnights = own, midnights
+        self._cut(table, sayable, min([low, *pinned]), max([high, *(quarter + 1 for quarter in pinned)]))
+
+    @classmethod
+    def of_all(
+        cls, diaries: Sequence[Diary], first: date, days: int, pins: Sequence[Sequence[int]]
+    ) -> list["Grid"]:
+        """One for each location, all of the same local days and times of day: their arrays fit on each other."""
+        grids = [cls(diary, first, days, own) for diary, own in zip(diaries, pins, strict=True)]
+        low, high = min(grid.low for grid in grids), max(grid.high for grid in grids)
+        for grid in grids:
+            if (grid.low, grid.high) != (low, high):
+                grid._cut(*grid._whole, low, high)
+        return grids
+
+    def _cut(self, table: Minutes, sayable: Flags, low: int, high: int) -> None:
+        """Keep the quarters `low` to `high` of every day."""
+        self.low, self.high = low, high
+        self._whole = table, sayable
         #: The (day, quarter) of each pin, quarters counted from the first of the grid.
-        self.pinned = {pin: (day, quarter - low) for pin, (day, quarter) in own.items()}
+        self.pinned = {pin: (day, quarter - low) for pin, (day, quarter) in self._pins.items()}
         self.quarters = np.arange(low, high)
         #: The instant of each cell, and whether it is a time of its own on the wall clock.
         self.at: Minutes = np.ascontiguousarray(table[:, low:high])
@@ -96,16 +114,16 @@ class Grid:
         self.shape = self.at.shape
         self.size = self.at.size
         # From the first midnight on, the cell at or after each minute step.
-        self._origin = midnights[0]
-        steps = np.arange(self._origin, midnights[-1] + STEP, STEP)
+        self._origin = self._midnights[0]
+        steps = np.arange(self._origin, self._midnights[-1] + STEP, STEP)
         self._cell_at = np.searchsorted(self.at.ravel(), steps)
 
     @staticmethod
     def _working(diary: Diary, midnights: Minutes, spare: int) -> tuple[int, int]:
-        """The quarters of the day in which anybody works."""
+        """The quarters of the day in which anybody works; of no hours none."""
         opened = diary.opened
         if not len(opened.starts):
-            return 0, 0
+            return QUARTERS, 0
         day = np.clip(np.searchsorted(midnights, opened.starts, "right") - 1, 0, None)
         low = int((opened.starts - midnights[day]).min()) - spare
         high = int((opened.ends - midnights[day]).max()) + spare

@@ -1,5 +1,8 @@
 """Find the best dates for a whole course: exact, by dynamic programming over days, people and times of day.
 
+"People" are practitioners at a location: who works at two has two rows. Days and times of day are those on the wall clock
+of each location, whatever its zone.
+
 Going backward from the last visit gives, for every practitioner, day and time of the first, the cost of the best
 course that starts there: so the next best clearly different courses are found exactly too. What a course costs:
 
@@ -7,8 +10,10 @@ course that starts there: so the next best clearly different courses are found e
 a day off the target, for each visit                   `DAY`
 a visit on another weekday than wished                 `UNWISHED`
 a visit outside the wished times                       `UNWISHED`
+another location than at the visit before              `LOCATION`
 another practitioner than at the visit before          `PRACTITIONER`
 a visit that is not with the physician of the plan     `STRANGER`
+a visit that is not at the patient's usual location    `ELSEWHERE`
 another weekday than the visit before                  `WEEKDAY`
 another time of day than the visit before              `TIME`
 a hole of less than 30 minutes left before or after    `FRAGMENT`
@@ -41,7 +46,9 @@ from sessions.scheduling.diary import (
 from sessions.scheduling.grid import Grid, Places
 from sessions.scheduling.hours import Span
 
-DAY, UNWISHED, PRACTITIONER, WEEKDAY, TIME, FRAGMENT, STRANGER = 10, 40, 60, 6, 4, 2, 1
+DAY, UNWISHED, LOCATION, PRACTITIONER, WEEKDAY, TIME, FRAGMENT, STRANGER, ELSEWHERE = (
+    10, 40, 80, 60, 6, 4, 2, 1, 1,
+)  # fmt: skip
 #: More than any other price: as few visits move as can be.
 MOVE = 20_000
 #: A later option starts at least this many days after the others.
@@ -51,15 +58,21 @@ NEVER = 1 << 28
 
 Costs = NDArray[np.int32]
 Numbers = NDArray[np.signedinteger[Any]]
+#: One location, or all that are searched together.
+type Diaries = Diary | Sequence[Diary]
 
 
 @dataclass(frozen=True, slots=True)
 class CourseOption:
-    """A whole course. `deviation_days` adds up all visits; `offsets` are the signed days off target by visit."""
+    """A whole course. `offsets` are the signed days off target by visit, `days` the local days of the visits.
+
+    `deviation_days` adds up all visits.
+    """
 
     slots: tuple[Slot, ...]
     offsets: tuple[int, ...]
     cost: int
+    days: tuple[date, ...]
 
     @property
     def deviation_days(self) -> int:
@@ -71,13 +84,19 @@ class CourseOption:
         return sum(1 for slot in self.slots if slot.misses)
 
 
+def searched(diaries: Diaries, wish: Preferences) -> list[Diary]:
+    """The locations that count, in the order given."""
+    every = [diaries] if isinstance(diaries, Diary) else diaries
+    return [diary for diary in every if wish.location in {None, diary.location}]
+
+
 def people_for(visits: Sequence[Visit], diary: Diary, wish: Preferences) -> list[Staff]:
-    """Who can do at least one of the visits, and is wished."""
+    """Who can do at least one of the visits there, and is wished."""
+    here = [visit.needs for visit in visits if visit.location in {None, diary.location}]
     return [
         staff
         for staff in diary.staff
-        if wish.practitioner in {None, staff.key}
-        and any(visit.needs <= staff.qualifications for visit in visits)
+        if wish.practitioner in {None, staff.key} and any(needs <= staff.qualifications for needs in here)
     ]
 
 
@@ -89,65 +108,129 @@ class _Range:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A location in a search: who can do a visit there, and where each shape of visit can start; `rows` are its people's."""
+
+    diary: Diary
+    grid: Grid
+    people: Sequence[Staff]
+    places: Mapping[object, Places]
+    rows: slice
+
+
 class Course:
-    """One search: where each visit can lie, and the cost of the best way on from there."""
+    """One search: where each visit can lie, and the cost of the best way on from there. `people` are those at each diary."""
 
     def __init__(
-        self, visits: Sequence[Visit], diary: Diary, wish: Preferences, people: Sequence[Staff],
+        self, visits: Sequence[Visit], diaries: Sequence[Diary], wish: Preferences, people: Sequence[Sequence[Staff]],
         *, start: date, now: datetime, base: date, standing: Mapping[int, Slot] | None = None,
     ) -> None:  # fmt: skip
-        self.visits, self.diary, self.wish, self.people = visits, diary, wish, people
-        self.base, self.base_day, self.now = (base - start).days, base, now
-        days = self.base + sum(visit.latest for visit in visits) + 1
+        self.visits, self.wish = visits, wish
+        self.base, self.base_day, self.now, self.first = (base - start).days, base, now, start
+        #: How many days are looked at, from `first` on.
+        self.days = max(self.base + sum(visit.latest for visit in visits) + 1, 0)
         #: Where visits (by number in the course) stand and may stay.
         self.standing = {
             index: standing[visit.key]
             for index, visit in enumerate(visits)
             if standing is not None and visit.key in standing
         }
-        pins = [minutes_of(slot.start) for slot in self.standing.values()]
-        self.grid = Grid(diary, start, max(days, 0), pins)
         self.ranges: list[_Range] = []
         low = high = self.base
         for visit in visits:
             low, high = low + visit.earliest, high + visit.latest
             self.ranges.append(_Range(max(low, 0), max(high + 1, 0)))
-        self.places: dict[object, Places] = {}
-        moment = -int(-now.timestamp() // 60)
-        for visit in visits:
-            if visit.shape not in self.places:
-                self.places[visit.shape] = Places(diary, self.grid, visit, people, wish, moment)
+        self.sites = self._sites([(diary, own) for diary, own in zip(diaries, people, strict=True) if own])
+        #: By row: the practitioner, and the number of the location.
+        self.people = [staff for site in self.sites for staff in site.people]
+        self.keys = np.array([staff.key for staff in self.people])
+        self.at = np.repeat(np.arange(len(self.sites)), [len(site.people) for site in self.sites])
+
+    def _sites(self, known: Sequence[tuple[Diary, Sequence[Staff]]]) -> list[Site]:
+        pins = [
+            [minutes_of(slot.start) for slot in self.standing.values() if slot.location == diary.location]
+            for diary, _people in known
+        ]
+        grids = Grid.of_all([diary for diary, _people in known], self.first, self.days, pins)
+        moment, row, found = -int(-self.now.timestamp() // 60), 0, []
+        for (diary, people), grid in zip(known, grids, strict=True):
+            places: dict[object, Places] = {}
+            for visit in self.visits:
+                if visit.location in {None, diary.location} and visit.shape not in places:
+                    places[visit.shape] = Places(diary, grid, visit, people, self.wish, moment)
+            found.append(Site(diary, grid, people, places, slice(row, row + len(people))))
+            row += len(people)
+        return found
+
+    def day(self, number: int) -> date:
+        """The local day of a row of the grids."""
+        return self.first + timedelta(days=int(number))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody works on any of the days."""
+        return not self.sites[0].grid.size
 
     @cached_property
     def own(self) -> dict[object, Costs]:
         """What a visit costs by itself, by shape: [people, days, quarters]."""
-        stranger = np.array(
-            [STRANGER * (self.wish.favourite not in {None, staff.key}) for staff in self.people], np.int32
-        )
-        found = {}
-        for shape, places in self.places.items():
+        return {visit.shape: self._own(visit.shape) for visit in self.visits}
+
+    def _own(self, shape: object) -> Costs:
+        found = []
+        for site in self.sites:
+            places = site.places.get(shape)
+            if places is None:
+                found.append(np.full((len(site.people), *site.grid.shape), NEVER, np.int32))
+                continue
             cost = (places.holes * FRAGMENT).astype(np.int32)
             cost += places.missed * UNWISHED
-            cost += stranger[:, None, None]
+            extra = [STRANGER * (self.wish.favourite not in {None, staff.key}) for staff in site.people]
+            away = ELSEWHERE * (self.wish.usual not in {None, site.diary.location})
+            cost += np.array(extra, np.int32)[:, None, None] + np.int32(away)
             cost[~places.open] = NEVER
-            found[shape] = cost
-        return found
+            found.append(cost)
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _cell(self, index: int) -> tuple[int, int, int] | None:
-        """(person, day, quarter) where a visit stands; None outside the days of the search."""
+        """(row, day, quarter) where a visit stands; None outside the days of the search."""
         slot = self.standing[index]
-        day, quarter = self.grid.pinned.get(minutes_of(slot.start), (-1, 0))
-        if day < 0:
-            return None
-        for person, staff in enumerate(self.people):
-            if staff.key == slot.practitioner:
-                return person, day, quarter
+        for site in self.sites:
+            if site.diary.location != slot.location:
+                continue
+            day, quarter = site.grid.pinned.get(minutes_of(slot.start), (-1, 0))
+            for person, staff in enumerate(site.people, site.rows.start):
+                if staff.key == slot.practitioner and day >= 0:
+                    return person, day, quarter
         return None
 
     def _steps(self, visit: Visit) -> Iterator[tuple[int, int]]:
         """(days after the visit before, what that costs)."""
         for gap in range(visit.earliest, visit.latest + 1):
             yield gap, abs(gap - visit.target) * DAY + (WEEKDAY if gap % 7 else 0)
+
+    @cached_property
+    def _both(self) -> tuple[Numbers, Numbers, Numbers]:
+        """Rows of those who work at several locations, person by person; where each begins; the person of each row."""
+        order = np.argsort(self.keys, kind="stable")
+        _keys, person, many = np.unique(self.keys[order], return_inverse=True, return_counts=True)
+        times = many[many > 1]
+        return order[many[person] > 1], times.cumsum() - times, np.repeat(np.arange(len(times)), times)
+
+    def _changed(self, costs: Costs) -> Costs:
+        """The best way on with the same or another practitioner, at the same or another location."""
+        if len(self.sites) == 1:
+            return np.minimum(costs, costs.min(axis=0, keepdims=True) + np.int32(PRACTITIONER))
+        found = np.minimum(costs, costs.min(axis=0, keepdims=True) + np.int32(PRACTITIONER + LOCATION))
+        for site in self.sites:
+            here = costs[site.rows].min(axis=0, keepdims=True) + np.int32(PRACTITIONER)
+            np.minimum(found[site.rows], here, out=found[site.rows])
+        rows, begins, person = self._both
+        if len(rows):
+            same = np.minimum.reduceat(costs[rows], begins, axis=0) + np.int32(LOCATION)
+            found[rows] = np.minimum(found[rows], same[person])
+        return found
 
     @cached_property
     def onward(self) -> list[Costs]:
@@ -164,9 +247,8 @@ class Course:
                     cost[stays[0], stays[1] - span.first, stays[2]] = 0
             if found:
                 after = found[-1]
-                # The best with the same or another time of day, then with the same or another practitioner.
-                joined = np.minimum(after, after.min(axis=2, keepdims=True) + np.int32(TIME))
-                joined = np.minimum(joined, joined.min(axis=0, keepdims=True) + np.int32(PRACTITIONER))
+                # The best with the same or another time of day, then with other people and at other locations.
+                joined = self._changed(np.minimum(after, after.min(axis=2, keepdims=True) + np.int32(TIME)))
                 best = np.full(cost.shape, NEVER, np.int32)
                 ahead = self.ranges[index + 1]
                 for gap, price in self._steps(self.visits[index + 1]):
@@ -182,16 +264,15 @@ class Course:
 
     @cached_property
     def entries(self) -> tuple[Numbers, Numbers, Numbers]:
-        """Every (cost, person, day) at which a course can begin, the best first; of equal ones the earliest."""
+        """Every (cost, row, day) at which a course can begin, the best first; of equal ones the earliest."""
         costs = self.onward[0].min(axis=2)
         span, first = self.ranges[0], self.visits[0]
         gaps = np.arange(span.first, span.last) - self.base
         costs = costs + np.abs(gaps - first.target).astype(np.int32) * np.int32(DAY)
         person, day = np.nonzero(costs < NEVER)
         cost = costs[person, day]
-        keys = np.array([staff.key for staff in self.people])
-        other = keys[person] != (self.wish.favourite if self.wish.favourite is not None else -1)
-        order = np.lexsort((keys[person], day, other, cost))
+        other = self.keys[person] != (self.wish.favourite if self.wish.favourite is not None else -1)
+        order = np.lexsort((self.keys[person], day, other, cost))
         return cost[order], person[order], day[order] + span.first
 
     def unroll(self, person: int, day: int, cost: int) -> CourseOption:
@@ -206,9 +287,8 @@ class Course:
             prices = dict(self._steps(visit))
             block = self.onward[index][:, low - ahead.first : high - ahead.first].copy()
             block += np.array([prices[at - on] for at in range(low, high)], np.int32)[None, :, None]
-            block += np.where(np.arange(block.shape[0]) == who, 0, PRACTITIONER).astype(np.int32)[
-                :, None, None
-            ]
+            change = PRACTITIONER * (self.keys != self.keys[who]) + LOCATION * (self.at != self.at[who])
+            block += change.astype(np.int32)[:, None, None]
             block += np.where(np.arange(block.shape[2]) == quarter, 0, TIME).astype(np.int32)
             at = np.unravel_index(int(block.argmin()), block.shape)
             cells.append((int(at[0]), low + int(at[1]), int(at[2])))
@@ -216,46 +296,58 @@ class Course:
         for (_who, on, _quarter), visit in zip(cells, self.visits, strict=True):
             offsets.append(on - before - visit.target)
             before = on
-        return CourseOption(tuple(self._slots(cells)), tuple(offsets), int(cost))
+        days = tuple(self.day(on) for _who, on, _quarter in cells)
+        return CourseOption(tuple(self._slots(cells)), tuple(offsets), int(cost), days)
 
     def _slots(self, cells: Sequence[tuple[int, int, int]]) -> Iterator[Slot]:
         """Times with rooms and devices: those that most visits of the course can have, so that few change."""
+        sites = [self.sites[self.at[who]] for who, _day, _quarter in cells]
         fitting = {}
         for name in ("room", "device", "prep"):
-            found: list[list[int]] = []
-            for (_who, day, quarter), visit in zip(cells, self.visits, strict=True):
-                places = self.places[visit.shape]
+            found: list[list[tuple[int, int]]] = []
+            for (_who, day, quarter), visit, site in zip(cells, self.visits, sites, strict=True):
+                if visit.shape not in site.places:
+                    # It stands where it is not looked for, and stays.
+                    found.append([])
+                    continue
+                places = site.places[visit.shape]
                 keys, free = {
                     "room": (places.rooms, places.room_free),
                     "device": (places.devices, places.device_free),
                     "prep": (places.prep_rooms, places.prep_free),
                 }[name]
                 found.append(
-                    [key for key, is_free in zip(keys, free[:, day, quarter], strict=True) if is_free]
+                    [
+                        (site.diary.location, key)
+                        for key, is_free in zip(keys, free[:, day, quarter], strict=True)
+                        if is_free
+                    ]
                 )
             every = [key for keys in found for key in keys]
             fitting[name] = [
                 # Of equal ones the first of the list, as the clinic orders them.
-                max(keys, key=lambda key: every.count(key)) if keys else None
+                max(keys, key=lambda key: every.count(key))[1] if keys else None
                 for keys in found
             ]
-        for index, ((who, day, quarter), visit) in enumerate(zip(cells, self.visits, strict=True)):
+        for index, ((who, day, quarter), visit, site) in enumerate(
+            zip(cells, self.visits, sites, strict=True)
+        ):
             if index in self.standing and self._cell(index) == (who, day, quarter):
                 yield self.standing[index]
                 continue
-            start = moment_of(self.grid.at[day, quarter])
+            start = moment_of(site.grid.at[day, quarter])
             room = fitting["room"][index]
             assert room is not None
             yield Slot(
                 visit.key, visit.number, start, start + timedelta(minutes=visit.minutes), self.people[who].key,
-                room, fitting["device"][index], int(self.places[visit.shape].missed[day, quarter]),
-                visit.prep, fitting["prep"][index],
+                room, fitting["device"][index], int(site.places[visit.shape].missed[day, quarter]),
+                visit.prep, fitting["prep"][index], site.diary.location,
             )  # fmt: skip
 
 
 def find_course(
     visits: Sequence[Visit],
-    diary: Diary,
+    diaries: Diaries,
     preferences: Preferences,
     *,
     start: date,
@@ -268,18 +360,14 @@ def find_course(
     Days named as impossible are left out; all lies inside hours; nothing overlaps, with set-up and clean-up of room
     and device and the time of the cream. `start` is the earliest day of visit 1; when `before` is the day of the
     visit already made or booked, the windows count from there. Times that the clock skips or repeats are no times.
+    Of several locations each visit lies at one; that one's wall clock gives its day and its time.
     """
-    people = people_for(visits, diary, preferences)
-    if not visits or not people:
+    books = searched(diaries, preferences)
+    people = [people_for(visits, diary, preferences) for diary in books]
+    if not any(people):
         return []
-    course = Course(visits, diary, preferences, people, start=start, now=now, base=before or start)
-    if not course.grid.size:
-        return []
-    return _different(course, count)
-
-
-def _days(option: CourseOption, zone: ZoneInfo) -> list[date]:
-    return [slot.start.astimezone(zone).date() for slot in option.slots]
+    course = Course(visits, books, preferences, people, start=start, now=now, base=before or start)
+    return [] if course.empty else _different(course, count)
 
 
 def _other_days(days: Sequence[date], other: Sequence[date]) -> bool:
@@ -296,32 +384,27 @@ def _different(course: Course, count: int) -> list[CourseOption]:
     costs, people, days = course.entries
     if not len(costs):
         return []
-    zone, favourite = course.diary.zone, course.wish.favourite
-    key = np.array([staff.key for staff in course.people])[people]
+    favourite, key = course.wish.favourite, course.keys[people]
     options: list[CourseOption] = []
-    dates: list[list[date]] = []
     taken: list[int] = []
-    unrolled: dict[int, tuple[CourseOption, list[date]]] = {}
+    unrolled: dict[int, CourseOption] = {}
 
-    def at(number: int) -> tuple[CourseOption, list[date]]:
+    def at(number: int) -> CourseOption:
         if number not in unrolled:
-            option = course.unroll(int(people[number]), int(days[number]), int(costs[number]))
-            unrolled[number] = option, _days(option, zone)
+            unrolled[number] = course.unroll(int(people[number]), int(days[number]), int(costs[number]))
         return unrolled[number]
 
     def add(number: int) -> None:
-        option, its_days = at(number)
         taken.append(number)
-        options.append(option)
-        dates.append(its_days)
+        options.append(at(number))
 
     def take(fits: Callable[[], NDArray[np.bool_]], most: int, *, unwished: bool) -> None:
         while len(options) < min(most, count):
             first_days = [int(days[one]) for one in taken]
             for number in np.flatnonzero(fits() & ~np.isin(days, first_days)):
-                option, its_days = at(int(number))
+                option = at(int(number))
                 wished = unwished or option.misses <= options[0].misses
-                if wished and all(_other_days(its_days, other) for other in dates):
+                if wished and all(_other_days(option.days, other.days) for other in options):
                     add(int(number))
                     break
             else:
@@ -383,7 +466,7 @@ def place(diary: Diary, staff: Staff, visit: Visit, start: datetime, misses: int
     if room is None or (visit.device_kind and device is None) or (prep_rooms and prep_room is None):
         return None
     return Slot(
-        visit.key, visit.number, start, end, staff.key, room, device, misses, visit.prep, prep_room
+        visit.key, visit.number, start, end, staff.key, room, device, misses, visit.prep, prep_room, diary.location
     )  # fmt: skip
 
 

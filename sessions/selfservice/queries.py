@@ -166,7 +166,7 @@ def offers(appointment: Appointment, now: datetime) -> Offers:
     visit = visit_of(planned) if planned else visit_for(appointment.needs, minutes)
     book = diary(
         location, first, last, appointment.patient, leave_out=[appointment.pk],
-        more=near_other_courses([planned], location) if planned else (),
+        more=near_other_courses([planned], [location])[location.pk] if planned else (),
     )  # fmt: skip
     soonest = now + timedelta(hours=location.late_hours)
     for practitioner in (appointment.practitioner_id, None):

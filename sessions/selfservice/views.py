@@ -314,9 +314,11 @@ def course(request: HttpRequest, token: str) -> HttpResponse:
     standing_now = {_number_of(row) for row in rows if row.status not in Appointment.FREED}
     # A cancelled visit that was booked anew is told once, at its new time.
     rows = [row for row in rows if row.status not in Appointment.FREED or _number_of(row) not in standing_now]
+    places = list(dict.fromkeys(row.location for row in rows))
     visits = [
         {
             "when": (at := when(row.starts_at, row.location, language)),
+            "place": row.location.name if len(places) > 1 else "",
             "status": words["state"][row.status],
             "kind": row.status,
             "token": "" if links.expired(row.ends_at, now) else one,
@@ -325,7 +327,7 @@ def course(request: HttpRequest, token: str) -> HttpResponse:
         for row, one in zip(rows, links.visit_tokens(rows), strict=True)
     ]
     context = {
-        "token": token, "visits": visits, "location": rows[0].location,
+        "token": token, "visits": visits, "location": rows[0].location, "places": places,
         "phone": phone_text(rows[0].location.phone),
         "call": words["call"].format(phone=f"\u2066{phone_text(rows[0].location.phone)}\u2069"),
         "coming": any(row.starts_at > now and row.status not in Appointment.FREED for row in rows),

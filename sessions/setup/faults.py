@@ -1,7 +1,7 @@
 """Why a change of the set-up is not saved."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import IntegrityError
 
@@ -19,25 +19,30 @@ class SetupError(Exception):
 class VisitsHit(Exception):
     """Booked visits would no longer fit. They are shown first; nothing is ever moved by itself.
 
-    With a `refusal` they must be moved first: it says why the change can't be saved while they stand.
+    With a `refusal` they must be moved first: it says why the change can't be saved while they stand, and `why` what is
+    the matter with each (by key). `about` is what was asked besides, such as the new clock.
     """
 
-    def __init__(self, visits: Sequence[Appointment], refusal: str = "") -> None:
+    def __init__(
+        self, visits: Sequence[Appointment], refusal: str = "", why: Mapping[int, str] | None = None, about: str = ""
+    ) -> None:  # fmt: skip
         super().__init__(refusal or f"{len(visits)} booked visits are hit")
         self.visits = list(visits)
         self.refusal = refusal
+        self.why = dict(why or {})
+        self.about = about
 
 
-def fingerprint(visits: Iterable[Appointment]) -> str:
+def fingerprint(visits: Iterable[Appointment], about: str = "") -> str:
     """What a person has seen: another visit, or a visit moved meanwhile, gives another one."""
     text = ",".join(f"{visit.pk}.{visit.version}" for visit in sorted(visits, key=lambda visit: visit.pk))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256((about + text).encode()).hexdigest()[:32]
 
 
-def ask_about(visits: Sequence[Appointment], accepted: str) -> None:
-    """Raise VisitsHit unless exactly these visits were shown and accepted."""
-    if visits and fingerprint(visits) != accepted:
-        raise VisitsHit(visits)
+def ask_about(visits: Sequence[Appointment], accepted: str, about: str = "") -> None:
+    """Raise VisitsHit unless exactly these visits were shown and accepted, and about the same change."""
+    if visits and fingerprint(visits, about) != accepted:
+        raise VisitsHit(visits, about=about)
 
 
 def broken(error: IntegrityError, sentences: dict[str, tuple[str, str]]) -> SetupError:

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce, ExtractYear
 
 from mesoclinic.accounts.models import User
 from mesoclinic.ui.formatting import day as day_words
+from sessions.clocks.queries import promised
 from sessions.models import (
     Absence,
     Appointment,
@@ -81,12 +82,11 @@ def outside_new_week(
 
 
 def on_another_clock(location: Location, zone: ZoneInfo, now: datetime) -> list[Appointment]:
-    """Coming visits that would stand at another time on the wall if the location's clock were that of `zone`."""
+    """Coming visits whose promised time on the wall is at another moment on the clock of `zone`."""
     return [
         visit
         for visit in coming(now).filter(location=location)
-        if visit.starts_at.astimezone(zone).replace(tzinfo=None)
-        != visit.starts_at.astimezone(location.zone).replace(tzinfo=None)
+        if visit.starts_at.astimezone(zone).replace(tzinfo=None) != promised(visit)
     ]
 
 

@@ -1,6 +1,8 @@
 """Booking a course, a single visit, moving, states."""
 
 import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -35,7 +37,6 @@ from sessions.models.types import CONSULTATION
 from sessions.places import location_of
 from sessions.queries.booking import (
     acts_on,
-    diary,
     last_practitioner,
     neighbours,
     physician_of,
@@ -46,6 +47,7 @@ from sessions.queries.booking import (
     window_of,
 )
 from sessions.queries.calendar import closures, warnings_of
+from sessions.queries.diary import diary
 from sessions.queries.types import offered, visit_for
 from sessions.reminders.schedule import address_of, taken_back
 from sessions.scheduling import (
@@ -60,14 +62,16 @@ from sessions.scheduling import (
     find_all_slots,
     read_wish,
 )
-from sessions.views.shared import called, names_of, pack, unpack, wall_clock
+from sessions.views.shared import called, names_of, pack, unpack, wall_clock, where
 
 
 def _user(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def _wish_of(plan: TreatmentPlan, text: str | None, practitioner: str) -> tuple[str, Wish, Preferences]:
+def _wish_of(
+    plan: TreatmentPlan, text: str | None, practitioner: str, location: int | None, usual: int
+) -> tuple[str, Wish, Preferences]:
     """(text shown, what was understood, preferences). Without a text the assessment's wishes count."""
     assessment = plan.assessment
     if text is None:
@@ -81,41 +85,53 @@ def _wish_of(plan: TreatmentPlan, text: str | None, practitioner: str) -> tuple[
     wish = read_wish(text, timezone.localdate())
     return text[:200], wish, Preferences(
         wish.weekdays, wish.time_from, wish.time_until, row_id(practitioner), wish.day_from, wish.day_until,
-        wish.without, physician_of(plan),
+        wish.without, physician_of(plan), location, usual,
     )  # fmt: skip
+
+
+#: What the page sends for all locations together.
+ANYWHERE = "any"
+
+
+def _place_of(text: str | None, location: Location, elsewhere: Sequence[Location]) -> int | None:
+    """The location that is searched, or None for all; that of the desk unless another one is chosen."""
+    if text == ANYWHERE and elsewhere:
+        return None
+    chosen = row_id(text)
+    return chosen if chosen in {place.pk for place in elsewhere} else location.pk
 
 
 def _told(
     option: CourseOption,
     index: int,
-    location: Location,
+    places: Mapping[int, Location],
     plan: TreatmentPlan,
     names: Any,
     best: CourseOption,
     physician: int | None,
 ) -> dict[str, Any]:
-    """An option as its card shows it."""
-    rooms = sorted({names["room"].get(s.room, "") for s in option.slots})
-    devices = sorted({names["device"].get(s.device, "") for s in option.slots if s.device})
-    local = [wall_clock(slot.start, location.zone) for slot in option.slots]
-    practitioner = option.slots[0].practitioner
+    """An option as its card shows it. `places` are the locations that were searched."""
+    local = [wall_clock(slot.start, places[slot.location].zone) for slot in option.slots]
+    people = list(dict.fromkeys(slot.practitioner for slot in option.slots))
     return {
         "name": "ABCDEF"[index],
         "number": index + 1,
         "rows": [
-            {"slot": slot, "offset": offset, "back": -offset, "far": abs(offset) >= 5, "local": at}
+            {"slot": slot, "offset": offset, "back": -offset, "far": abs(offset) >= 5, "local": at,
+             "place": places[slot.location].short_name if len(places) > 1 else ""}
             for slot, offset, at in zip(option.slots, option.offsets, local, strict=True)
         ],
         "deviation": option.deviation_days,
         "misses": option.misses,
-        "who": names["practitioner"].get(practitioner, ""),
-        "where": ", ".join([*rooms, *devices]),
-        "character": _character(local, wall_clock(best.slots[0].start, location.zone).date(), index),
-        "keeps": None if physician is None else practitioner == physician,
+        "who": ", ".join(filter(None, (names["practitioner"].get(key, "") for key in people))),
+        "where": where(option.slots, names, places),
+        "character": _character(local, best.days[0], index),
+        "keeps": None if physician is None else people == [physician],
+        "partly": physician in people,
         "first": local[0],
         "last": local[-1],
-        "packed": pack(option.slots, plan=plan.pk, location=location.pk),
-    }
+        "packed": pack(option.slots, plan=plan.pk),
+    }  # fmt: skip
 
 
 def _character(local: list[datetime], best: date, index: int) -> str:
@@ -153,15 +169,35 @@ def _lanes(marks: list[dict[str, Any]]) -> int:
     return max(len(ends), 1)
 
 
+def _shut(places: Sequence[Location], first: date, last: date) -> list[tuple[date, date, str]]:
+    """(first day, day after, reasons) of each stretch in which all of the locations are closed."""
+    named = {place.pk: place for place in places}
+    reasons: dict[date, dict[int, str]] = defaultdict(dict)
+    for shut in closures(places[0], first, (last - first).days, places[1:]):
+        zone = named[shut.location_id].zone
+        day = max(shut.starts_at.astimezone(zone).date(), first)
+        # A closure until midnight does not touch the next day.
+        while day <= (shut.ends_at - timedelta(minutes=1)).astimezone(zone).date() and day < last:
+            reasons[day][shut.location_id] = shut.reason
+            day += timedelta(days=1)
+    found: list[tuple[date, date, str]] = []
+    for day in sorted(day for day, own in reasons.items() if len(own) == len(places)):
+        text = ", ".join(dict.fromkeys(reasons[day][place.pk] for place in places))
+        if found and found[-1][1:] == (day, text):
+            found[-1] = found[-1][0], day + timedelta(days=1), text
+        else:
+            found.append((day, day + timedelta(days=1), text))
+    return found
+
+
 def _strip(
-    options: list[CourseOption], planned: list[PlannedSession], location: Location, start: date
+    options: list[CourseOption], planned: list[PlannedSession], places: Sequence[Location], start: date
 ) -> dict[str, Any] | None:
     """Windows, targets, dates and closures along one time line. Windows that meet lie on lanes of their own."""
     if not options:
         return None
-    zone = location.zone
-    last = max(o.slots[-1].start.astimezone(zone).date() for o in options)
-    first = min(start, *(o.slots[0].start.astimezone(zone).date() for o in options))
+    last = max(option.days[-1] for option in options)
+    first = min(start, *(option.days[0] for option in options))
     days = max((last - first).days + 7, 14)
     end_day = first + timedelta(days=days)
 
@@ -172,8 +208,7 @@ def _strip(
     for option in options:
         before: date | None = None
         marks: list[dict[str, Any]] = []
-        for row, slot, offset in zip(planned, option.slots, option.offsets, strict=True):
-            day = slot.start.astimezone(zone).date()
+        for row, day, offset in zip(planned, option.days, option.offsets, strict=True):
             target = day - timedelta(days=offset)
             base = before if before is not None else target - timedelta(days=row.target_days)
             begin, end = base + timedelta(days=row.earliest_days), base + timedelta(days=row.latest_days)
@@ -207,19 +242,10 @@ def _strip(
             # A label near the end would be cut: it stands before its line.
             weeks.append({"x": f"{x(monday):.1f}", "day": monday, "late": x(monday) > STRIP_WIDTH - 50})
         monday += timedelta(days=step)
-    closed = []
-    for shut in closures(location, first, days):
-        begin = max(shut.starts_at.astimezone(zone).date(), first)
-        # A closure until midnight does not touch the next day.
-        end = min((shut.ends_at - timedelta(minutes=1)).astimezone(zone).date() + timedelta(days=1), end_day)
-        closed.append(
-            {
-                "x": f"{x(begin):.1f}",
-                "width": f"{max(x(end) - x(begin), 2):.1f}",
-                "reason": shut.reason,
-                "day": begin,
-            }
-        )
+    closed = [
+        {"x": f"{x(begin):.1f}", "width": f"{max(x(end) - x(begin), 2):.1f}", "reason": reason, "day": begin}
+        for begin, end, reason in _shut(places, first, end_day)
+    ]
     return {
         "rows": rows, "weeks": weeks, "height": bottom + 8, "bottom": bottom, "closed": closed, "tall": bottom - 22,
         "width": STRIP_WIDTH,
@@ -228,21 +254,30 @@ def _strip(
 
 def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data: Any) -> dict[str, Any]:
     location, now = location_of(request), timezone.now()
-    text, wish, preferences = _wish_of(plan, data.get("wish"), str(data.get("practitioner", "")))
-    found = search_course(plan, location, preferences, now=now, course=course)
+    elsewhere = list(Location.objects.exclude(pk=location.pk))
+    chosen = _place_of(data.get("place"), location, elsewhere)
+    text, wish, preferences = _wish_of(
+        plan, data.get("wish"), str(data.get("practitioner", "")), chosen, location.pk
+    )
+    found = search_course(plan, location, preferences, now=now, course=course, elsewhere=elsewhere)
     planned, options = found.planned, found.options
-    names = names_of(location)
+    every = [location, *elsewhere]
+    places = {place.pk: place for place in every if chosen in {None, place.pk}}
+    names = names_of(*places.values())
     can = {
         p.pk: str(p)
-        for p in Practitioner.objects.filter(hours__location=location).select_related("user").distinct()
+        for p in Practitioner.objects.filter(hours__location__in=places).select_related("user").distinct()
     }
     return {
         "plan": plan, "patient": plan.patient, "banner": banner_for(request, plan.patient), "course": course,
-        "location": location, "wish_text": text, "unknown": wish.unknown, "understood": _understood(wish), "planned": planned,
-        "options": [_told(option, i, location, plan, names, options[0], preferences.favourite) for i, option in enumerate(options)],
-        "strip": _strip(options, planned, location, timezone.localdate()), "key": uuid.uuid4(),
+        "location": places[chosen] if chosen else None, "wish_text": text, "unknown": wish.unknown, "understood": _understood(wish), "planned": planned,
+        "options": [_told(option, i, places, plan, names, options[0], preferences.favourite) for i, option in enumerate(options)],
+        "strip": _strip(options, planned, list(places.values()), timezone.localdate()), "key": uuid.uuid4(),
         "practitioners": can, "practitioner": preferences.practitioner, "total": plan.planned_sessions.filter(course=course).count(),
-        "obstacle": _obstacle(found.obstacle), "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
+        "obstacle": _obstacle(found.obstacle, {place.pk: place for place in every}),
+        "physician": names["practitioner"].get(preferences.favourite or 0), "address": address_of(plan.patient),
+        # A clinic with one location is not asked where.
+        "places": sorted(every, key=lambda place: place.pk) if elsewhere else [],
     }  # fmt: skip
 
 
@@ -262,15 +297,16 @@ LACKING = {
 RELIEF = {
     "days": "Without the days the patient excluded, the course fits.",
     "person": "With any practitioner, the course fits.",
-    "practitioner": "One practitioner more on {day} would be enough.",
-    "room": "One room more on {day} would be enough.",
-    "device": "One device more on {day} would be enough.",
-    "preparation": "One more place for the cream on {day} would be enough.",
+    "place": "In {place}, the course fits.",
+    "practitioner": "One practitioner more{there} on {day} would be enough.",
+    "room": "One room more{there} on {day} would be enough.",
+    "device": "One device more{there} on {day} would be enough.",
+    "preparation": "One more place for the cream{there} on {day} would be enough.",
     "patient": "Moving the patient's other visit of {day} would be enough.",
 }
 
 
-def _obstacle(found: Obstacle | None) -> dict[str, Any] | None:
+def _obstacle(found: Obstacle | None, places: Mapping[int, Location]) -> dict[str, Any] | None:
     """Why no course fits, in the words of the front desk."""
     if found is None:
         return None
@@ -284,7 +320,12 @@ def _obstacle(found: Obstacle | None) -> dict[str, Any] | None:
                 f"Session {found.number} on {day}, {days} past its window, would fit: ask the physician."
             )
         else:
-            helps.append(RELIEF[relief.kind].format(day=day))
+            place = places[relief.location].short_name if relief.location else ""
+            helps.append(
+                "With visits at any location, the course fits."
+                if relief.kind == "place" and not place
+                else RELIEF[relief.kind].format(day=day, place=place, there=f" in {place}" if place else "")
+            )
     lacking = [LACKING[kind] for kind in found.lacking] or [
         "people, rooms and devices are never free together"
     ]
@@ -333,11 +374,15 @@ def course_book(request: HttpRequest, pk: int, course: int = 0) -> HttpResponse:
             raise Http404("no key") from error
         if data.get("plan") != plan.pk:
             raise Http404("options of another plan")
-        location = get_object_or_404(Location, pk=data.get("location"))
+        # One location, or several: each slot names its own.
+        places = list(Location.objects.filter(pk__in={slot.location for slot in data["slots"]}))
+        if not places:
+            raise Http404("no location")
         try:
             booking = actions.book_course(
                 plan=plan,
-                location=location,
+                location=places[0],
+                elsewhere=places[1:],
                 slots=data["slots"],
                 key=key,
                 by=_user(request),
@@ -743,7 +788,7 @@ def appointment_move(request: HttpRequest, pk: int) -> HttpResponse:
         version=found.version,
     )
     others = neighbours(found)
-    placed = {n: row.starts_at.astimezone(location.zone).date() for n, row in others.items()}
+    placed = {n: row.starts_at.astimezone(row.location.zone).date() for n, row in others.items()}
     visits = [visit_of(row.planned_session) for row in others.values() if row.planned_session]
     for row in days:
         row["leaving"] = check_move(visits, placed, planned.number, row["day"]) if planned else ()

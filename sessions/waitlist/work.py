@@ -172,6 +172,7 @@ def _hold(
                 ends_at=slot.end, occupied_from=slot.start - SETUP, occupied_until=slot.end + CLEANUP,
                 prep_from=slot.comes if slot.prep else None, prep_room_id=slot.prep_room,
                 status=Appointment.Status.REQUESTED, note="Held: offered from the waiting list",
+                local_start=freed.location.on_the_wall(slot.start),
             )  # fmt: skip
             offer = Offer.objects.create(
                 entry=entry, freed=freed, patient_id=entry.patient_id, hold=hold, location=freed.location,

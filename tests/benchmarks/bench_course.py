@@ -11,10 +11,11 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
+from zoneinfo import ZoneInfo
 
 from sessions.scheduling import Diary, Stretches, find_course
 from tests.scheduling.constraint_models import by_intervals, by_tables, free_starts
-from tests.scheduling.instances import NOW, START, Problem, clinic, problem, six_visits, small
+from tests.scheduling.instances import NOW, START, Problem, clinic, problem, six_visits, small, two_locations
 
 #: How many seeds at each load, and how many small clinics: MESOCLINIC_BENCH_SEEDS cuts a trial run short.
 SEEDS = int(os.environ.get("MESOCLINIC_BENCH_SEEDS", "12"))
@@ -81,10 +82,36 @@ def _same_cost() -> tuple[str, str, str]:
         own = _cost(find_course(one.visits, one.diary, one.wish, start=one.start, now=one.now))
         assert own == by_tables(one, free_starts(one)) == by_intervals(one), f"small clinic {seed}"
         fits += own is not None
+    both = SMALL // 4
+    for seed in range(both):
+        one = two_locations(seed)
+        own = _cost(find_course(one.visits, one.diaries, one.wish, start=one.start, now=one.now))
+        assert own == by_tables(one, free_starts(one)) == by_intervals(one), f"two locations {seed}"
     return (
-        f"{SMALL} random clinics",
+        f"{SMALL} random clinics, {both} more at two locations",
         "same cost in all three",
-        f"{fits} with a course, {SMALL - fits} without",
+        f"{fits} of the first with a course, {SMALL - fits} without",
+    )
+
+
+def _locations() -> tuple[str, str, str]:
+    """One location, and two of the same size on different clocks at which everybody works."""
+    one = problem(1, 0.7)
+    here = replace(_loaded(one.diary), location=1)
+    there = replace(_loaded(clinic(2, 0.7)), location=2, zone=ZoneInfo("Atlantic/Canary"))
+    spent = []
+    for books in ([here], [here, there]):
+        acts = [
+            lambda books=books: find_course(
+                one.visits, [replace(book) for book in books], one.wish, start=one.start, now=one.now
+            )
+            for _round in range(5)
+        ]
+        spent.append(min(_timed(act)[0] for act in acts))
+    return (
+        "a second location as large, all at both",
+        f"{spent[1]:.1f} ms",
+        f"{spent[1] / spent[0]:.1f} times one location",
     )
 
 
@@ -129,4 +156,4 @@ def _memory() -> tuple[str, str, str]:
 
 def bench() -> list[tuple[str, str, str]]:
     """ms a search, and how many times that the models take."""
-    return [*_against_models(0.5), *_against_models(0.7), _same_cost(), *_growth(), _memory()]
+    return [*_against_models(0.5), *_against_models(0.7), _same_cost(), *_growth(), _locations(), _memory()]

@@ -143,6 +143,7 @@ class World:
                 Slot(
                     visits[session] if visits else 0, session + 1, start, start + timedelta(minutes=MINUTES),
                     self.practitioners[pair].pk, self.rooms[pair].pk, self.devices[pair].pk, 0,
+                    location=self.clinic.location.pk,
                 )
             )  # fmt: skip
         return made

@@ -129,10 +129,14 @@ def test_a_patient_is_found_on_the_page_of_a_new_visit(person: Any) -> None:
 
 def test_the_drawing_and_the_summary_follow_the_option(person: Any) -> None:
     clinic = Clinic(today=date.today())
+    clinic.elsewhere()
     plan = clinic.signed_plan()
     desk = person().sign_in("marta")
     page = desk.page
     desk.go(f"/plans/{plan.pk}/book/")
+    page.get_by_label("Location").select_option("Any location")
+    page.get_by_role("button", name="Find dates").click()
+    expect(page.locator(".opt li", has_text="Madrid").first).to_be_visible()
     page.keyboard.press("2")
     expect(page.locator(".sum-2")).to_be_visible()
     expect(page.locator(".sum-1")).to_be_hidden()

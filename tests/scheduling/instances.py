@@ -23,6 +23,13 @@ class Problem:
     wish: Preferences
     start: date = START
     now: datetime = NOW
+    #: Further locations.
+    elsewhere: tuple[Diary, ...] = ()
+
+    @property
+    def diaries(self) -> list[Diary]:
+        """All locations."""
+        return [self.diary, *self.elsewhere]
 
 
 def six_visits(first: int = 14, around: tuple[int, int, int] = (11, 14, 17)) -> tuple[Visit, ...]:
@@ -33,11 +40,11 @@ def six_visits(first: int = 14, around: tuple[int, int, int] = (11, 14, 17)) -> 
     )
 
 
-def taken(rnd: random.Random, days: list[date], load: float) -> list[Span]:
+def taken(rnd: random.Random, days: list[date], load: float, zone: ZoneInfo = ZONE) -> list[Span]:
     """Visits one after the other on each day, `load` of them kept."""
     spans = []
     for day in days:
-        at = datetime.combine(day, time(OPEN), tzinfo=ZONE).astimezone(UTC)
+        at = datetime.combine(day, time(OPEN), tzinfo=zone).astimezone(UTC)
         end = at + timedelta(hours=CLOSE - OPEN)
         while at < end:
             after = min(at + timedelta(minutes=rnd.choice((30, 45, 60))), end)
@@ -109,3 +116,44 @@ def small(seed: int) -> Problem:
         [Preferences(), Preferences(time_until=time(14)), Preferences(weekdays=frozenset({1, 3}))]
     )
     return Problem(visits, diary, wish)
+
+
+def two_locations(seed: int) -> Problem:
+    """A small clinic at two places on different clocks; some practitioners divide their week between them."""
+    rnd = random.Random(seed * 15485863 + 5)
+    visits = (
+        Visit(1, 1, 0, 2, 6, 45, INJECTION, "pen"),
+        *(Visit(n, n, *rnd.choice(((6, 7, 8), (10, 14, 18))), 45, INJECTION, "pen") for n in range(2, 6)),
+    )
+    weeks, zones = 10, (ZONE, ZoneInfo(rnd.choice(("Atlantic/Canary", "America/New_York", "Asia/Dubai"))))
+    last = START + timedelta(weeks=weeks)
+    days = [
+        START + timedelta(days=n) for n in range(weeks * 7) if (START + timedelta(days=n)).isoweekday() < 6
+    ]
+    load = rnd.choice((0.4, 0.5, 0.6))
+    # Who works on which days at either: 1 here, 2 there, 3 and 4 at both.
+    week: dict[int, tuple[set[int], set[int]]] = {
+        1: ({1, 2}, set()),
+        2: (set(), {4, 5}),
+        3: ({1}, {3}),
+        4: ({3, 5}, {2}),
+    }
+    patient = taken(rnd, rnd.sample(days, weeks), 0.3)
+    people = {key: taken(rnd, days, load, zones[key == 2]) for key in week}
+    found = []
+    for number, zone in enumerate(zones):
+        staff = tuple(
+            Staff(key, f"P{key}", INJECTION, tuple(expand_hours(hours, zone, START, last)))
+            for key, own in week.items()
+            if (hours := [(day, time(OPEN), time(CLOSE)) for day in own[number]])
+        )
+        busy: dict[tuple[str, int], list[Span]] = {("practitioner", key): people[key] for key in people}
+        # Each location counts its rooms and devices from 1.
+        busy |= {("room", key): taken(rnd, days, load, zone) for key in (1, 2)}
+        busy |= {("device", 1): taken(rnd, days, load, zone), ("patient", 0): patient}
+        rooms = ((1, INJECTION), (2, INJECTION))
+        found.append(Diary(zone, staff, rooms, ((1, "pen"),), busy, location=number + 1))
+    wish = rnd.choice(
+        [Preferences(), Preferences(usual=2, favourite=3), Preferences(time_from=time(15), usual=1)]
+    )
+    return Problem(visits, found[0], wish, elsewhere=tuple(found[1:]))

@@ -28,8 +28,8 @@ CHANGES = {
     "America/New_York": (date(2027, 3, 14), date(2027, 11, 7)),
     "Australia/Lord_Howe": (date(2027, 10, 3), date(2027, 4, 4)),
     "Asia/Dubai": (date(2027, 3, 28), date(2027, 10, 31)),
-    # The clock goes back for Ramadan and forward after it.
-    "Africa/Casablanca": (date(2027, 3, 14), date(2027, 2, 7)),
+    # The clock went back for Ramadan and forward after it, until the rule was given up in September 2026.
+    "Africa/Casablanca": (date(2026, 3, 22), date(2026, 2, 15), date(2026, 9, 20)),
 }
 NIGHT = [(day, time(0), time(6)) for day in range(1, 8)]
 DAYTIME = [(day, time(9), time(17)) for day in range(1, 8)]
@@ -77,8 +77,8 @@ QUARTERS = st.builds(lambda n: time(n // 4, n % 4 * 15), st.integers(0, 95))
 @example("Europe/Berlin", date(2027, 10, 31), time(0), time(2, 30))
 @example("Australia/Lord_Howe", date(2027, 10, 3), time(2, 15), time(4))
 @example("Australia/Lord_Howe", date(2027, 4, 4), time(1, 45), time(4))
-@example("Africa/Casablanca", date(2027, 2, 7), time(0), time(5))
-@example("Africa/Casablanca", date(2027, 3, 14), time(2, 45), time(5))
+@example("Africa/Casablanca", date(2026, 2, 15), time(0), time(5))
+@example("Africa/Casablanca", date(2026, 3, 22), time(2, 45), time(5))
 @example("Africa/Cairo", date(2027, 4, 30), time(0, 30), time(5))
 @example("America/Santiago", date(2027, 4, 3), time(22), time(23, 45))
 @example("America/Santiago", date(2027, 9, 5), time(0, 15), time(9))

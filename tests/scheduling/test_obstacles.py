@@ -1,12 +1,15 @@
 """When no course fits, the front desk hears which session, when, why, and what little would help."""
 
+from dataclasses import replace
 from datetime import date, time, timedelta
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sessions.scheduling import Diary, Preferences, Relief, Span, Staff, Visit, find_course, why_not
 from sessions.scheduling.diary import PREPARATION
 from tests.scheduling.test_search import (
+    CANARY,
     INJECTION,
     MADRID,
     MONDAY,
@@ -14,7 +17,10 @@ from tests.scheduling.test_search import (
     WEEK,
     at,
     diary,
+    hours_at,
+    place,
     problems,
+    problems_of_two,
     staff,
     visits,
 )
@@ -22,7 +28,7 @@ from tests.scheduling.test_search import (
 THREE = visits(3, window=(13, 14, 15))
 
 
-def asked(rows: list[Visit], book: Diary, wish: Preferences = Preferences()):  # type: ignore[no-untyped-def]  # noqa: B008
+def asked(rows: list[Visit], book: Diary | list[Diary], wish: Preferences = Preferences()):  # type: ignore[no-untyped-def]  # noqa: B008
     assert find_course(rows, book, wish, start=MONDAY, now=NOW) == []
     found = why_not(rows, book, wish, start=MONDAY, now=NOW)
     assert found is not None
@@ -112,18 +118,54 @@ def test_a_jet_needs_its_qualification_and_the_room_of_a_syringe() -> None:
     assert find_course([row], diary(able), Preferences(), start=MONDAY, now=NOW)[0].slots[0].room == 7
 
 
-@given(problems())
+def test_of_two_locations_the_one_is_named_where_one_thing_more_would_do() -> None:
+    books = [place(1, MADRID, hours_at(MADRID, 1, 1)), place(2, CANARY, hours_at(CANARY, 2, 2))]
+    assert why_not(THREE, books, Preferences(), start=MONDAY, now=NOW) is None
+    full = {("room", 7): [whole_days(MONDAY + timedelta(days=-1), 100)]}
+    rows = [Visit(1, 1, 0, 0, 1, 30, INJECTION)]
+    shut = [replace(book, busy=full) for book in books]
+    found = asked(rows, shut)
+    assert found.lacking == ("room",)
+    assert Relief("room", MONDAY, location=1) in found.reliefs
+    # Where the room is free nobody works: the other one is left.
+    found = asked([replace(rows[0], earliest=1, target=1)], [books[0], shut[1]])
+    assert found.lacking[-1] == "room"
+    assert Relief("room", MONDAY + timedelta(days=1), location=2) in found.reliefs
+
+
+def test_another_location_is_named_when_the_wished_one_has_no_place() -> None:
+    full = {("room", 7): [whole_days(MONDAY + timedelta(days=-1), 100)]}
+    here = replace(place(1, MADRID, hours_at(MADRID, 1, 1)), busy=full)
+    there = place(2, CANARY, hours_at(CANARY, 2, 2))
+    assert Relief("place", location=2) in asked(THREE, [here, there], Preferences(location=1)).reliefs
+    # Nobody works at the wished one at all.
+    empty = place(1, MADRID)
+    assert asked(THREE, [empty, there], Preferences(location=1)).reliefs == (Relief("place", location=2),)
+    # Neither alone is enough: each is open for half of the course.
+    first, late = whole_days(MONDAY, 20), whole_days(MONDAY + timedelta(days=20), 100)
+    halves = [replace(here, busy={("room", 7): [late]}), replace(there, busy={("room", 7): [first]})]
+    rows = [replace(THREE[0], latest=2), *THREE[1:]]
+    assert Relief("place") in asked(rows, halves, Preferences(location=1)).reliefs
+    nowhere = asked(rows, [here, replace(there, busy=full)], Preferences(location=1))
+    assert "place" not in {relief.kind for relief in nowhere.reliefs}
+
+
+@given(st.one_of(problems(), problems_of_two()))
 @settings(max_examples=300, deadline=None)
 def test_a_reason_is_given_exactly_when_no_course_fits(
-    problem: tuple[list[Visit], Diary, Preferences],
+    problem: tuple[list[Visit], Diary | list[Diary], Preferences],
 ) -> None:
     rows, book, wish = problem
     options = find_course(rows, book, wish, start=MONDAY, now=NOW)
     found = why_not(rows, book, wish, start=MONDAY, now=NOW)
     assert (found is None) == bool(options)
+    freed = replace(wish, without=frozenset())
     if found is not None and Relief("days") in found.reliefs:
-        freed = Preferences(wish.weekdays, wish.time_from, wish.time_until, wish.practitioner)
         assert find_course(rows, book, freed, start=MONDAY, now=NOW)
+    if wish.location is not None and not options:
+        others = find_course(rows, book, replace(wish, location=None), start=MONDAY, now=NOW)
+        assert found is not None
+        assert bool(others) == any(relief.kind == "place" for relief in found.reliefs)
 
 
 def test_times_outside_the_wishes_still_fit() -> None:

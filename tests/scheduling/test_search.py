@@ -1,5 +1,6 @@
 """The course search is exact: checked against trying everything out."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import combinations
 from zoneinfo import ZoneInfo
@@ -49,7 +50,7 @@ def diary(*people: Staff, busy: dict[tuple[str, int], list[Span]] | None = None)
     return Diary(MADRID, people or (staff(),), ((7, frozenset({"injection"})),), (), busy or {})
 
 
-def find(rows: list[Visit], book: Diary, wish: Preferences = Preferences(), count: int = 3):  # type: ignore[no-untyped-def]  # noqa: B008
+def find(rows: list[Visit], book: Diary | list[Diary], wish: Preferences = Preferences(), count: int = 3):  # type: ignore[no-untyped-def]  # noqa: B008
     return find_course(rows, book, wish, start=MONDAY, now=NOW, count=count)
 
 
@@ -130,6 +131,72 @@ def test_the_wished_days_and_times_win_over_the_target_when_near() -> None:
     assert all(moment.isoweekday() in {2, 4} and moment.time() >= time(17) for moment in local)
 
 
+# ---- several locations --------------------------------------------------------------------------------------
+
+
+def place(number: int, zone: ZoneInfo, *people: Staff) -> Diary:
+    return Diary(zone, people, ((7, INJECTION),), (), {}, location=number)
+
+
+def hours_at(zone: ZoneInfo, key: int, *weekdays: int, begins: int = 10) -> Staff:
+    """Somebody who works two hours on some weekdays there."""
+    hours = [(day, time(begins), time(begins + 2)) for day in weekdays]
+    return Staff(key, f"P{key}", INJECTION, tuple(expand_hours(hours, zone, MONDAY, MONDAY + timedelta(200))))
+
+
+def test_a_course_changes_its_location_only_when_that_saves_more_than_it_costs() -> None:
+    # The same practitioner is on Mondays in Madrid, on Tuesdays in Las Palmas; the windows want Monday.
+    books = [place(1, MADRID, hours_at(MADRID, 1, 1)), place(2, CANARY, hours_at(CANARY, 1, 2))]
+    assert {slot.location for slot in find(visits(4), books)[0].slots} == {1}
+    gone = Span(at(MONDAY + timedelta(days=14), 0), at(MONDAY + timedelta(days=15), 0))
+    away = replace(books[0], busy={("practitioner", 1): [gone]})
+    # One Monday fails: a week off the target costs 70, another location 80 and a day and a weekday as well.
+    rows = visits(4)
+    rows[0] = replace(rows[0], latest=0)
+    best = find(rows, [away, books[1]])[0]
+    assert ([slot.location for slot in best.slots], best.cost) == ([1, 1, 1, 1], 70)
+    # Where the windows leave no other day the course goes there, and stays: the way back costs once more.
+    narrow = visits(4, (13, 14, 15))
+    narrow[0] = replace(narrow[0], latest=0)
+    assert find(narrow, away) == []
+    best = find(narrow, [away, books[1]])[0]
+    assert ([slot.location for slot in best.slots], best.offsets) == ([1, 2, 2, 2], (0, 1, 0, 0))
+    assert [slot.start for slot in best.slots[:2]] == [
+        at(MONDAY, 10),
+        # Ten on the wall in Las Palmas.
+        at(MONDAY + timedelta(days=15), 11),
+    ]
+
+
+def test_of_two_equal_courses_that_at_the_patient_s_usual_location_comes_first() -> None:
+    books = [place(1, MADRID, hours_at(MADRID, 1, 1)), place(2, CANARY, hours_at(CANARY, 2, 1))]
+    for usual in (1, 2):
+        assert {slot.location for slot in find(visits(3), books, Preferences(usual=usual))[0].slots} == {
+            usual
+        }
+
+
+def test_a_wished_location_is_the_only_one() -> None:
+    books = [place(1, MADRID, hours_at(MADRID, 1, 1)), place(2, CANARY, hours_at(CANARY, 2, 2))]
+    for option in find(visits(3), books, Preferences(location=2)):
+        assert {slot.location for slot in option.slots} == {2}
+    assert find(visits(3), books, Preferences(location=2, practitioner=1)) == []
+
+
+def test_days_and_times_are_those_of_the_wall_where_the_visit_is() -> None:
+    # Nine in Auckland on Monday is Sunday evening in Madrid.
+    auckland = ZoneInfo("Pacific/Auckland")
+    books = [
+        place(1, MADRID, hours_at(MADRID, 1, 3, begins=12)),
+        place(2, auckland, hours_at(auckland, 2, 1, begins=9)),
+    ]
+    wish = Preferences(weekdays=frozenset({1}), time_until=time(10))
+    best = find(visits(3), books, wish)[0]
+    assert (best.misses, best.offsets) == (0, (0, 0, 0))
+    assert best.days == tuple(MONDAY + timedelta(days=14 * n) for n in range(3))
+    assert best.slots[0].start == datetime(2026, 11, 29, 20, tzinfo=UTC)
+
+
 def test_nobody_qualified_or_no_room_gives_no_option() -> None:
     assert find([Visit(1, 1, 0, 0, 30, 30, frozenset({"needling"}))], diary()) == []
     assert find([Visit(1, 1, 0, 0, 30, 30, INJECTION, "needling-pen")], diary()) == []
@@ -166,7 +233,17 @@ def test_hours_are_on_the_wall_clock_on_every_day_of_the_year(zone: ZoneInfo) ->
 # ---- the optimum, by trying everything ------------------------------------------------------------------------
 
 #: The documented prices, written down a second time: a slip in the search can't hide here.
-DAY, UNWISHED, PRACTITIONER, WEEKDAY, TIME, FRAGMENT, STRANGER = 10, 40, 60, 6, 4, 2, 1
+DAY, UNWISHED, LOCATION, PRACTITIONER, WEEKDAY, TIME, FRAGMENT, STRANGER, ELSEWHERE = (
+    10,
+    40,
+    80,
+    60,
+    6,
+    4,
+    2,
+    1,
+    1,
+)
 HOLE = timedelta(minutes=30)
 
 
@@ -203,33 +280,35 @@ def _holes(free: list[Span], start: datetime, end: datetime) -> int:
     return sum(timedelta(0) < hole < HOLE for hole in (start - own.start, own.end - end))
 
 
-def starts_of(
-    book: Diary, wish: Preferences, row: Visit, zone: ZoneInfo = MADRID
-) -> list[tuple[Staff, datetime, int]]:
-    """(who, wall clock, price) of every start at which the visit can be."""
+def starts_of(book: Diary, wish: Preferences, row: Visit) -> list[tuple[Staff, datetime, int]]:
+    """(who, wall clock, price) of every start at which the visit can be at one location."""
     found = []
     for person in book.staff:
         free = free_spans(person.hours, book.busy.get(("practitioner", person.key), ()))  # type: ignore[arg-type]  # spans, as the tests write them
         for span in person.hours if wish.practitioner in {None, person.key} else ():
             moment = span.start
             while moment < span.end:
-                local = moment.astimezone(zone)
+                local = moment.astimezone(book.zone)
                 if moment >= NOW and wish.allows(local.date()) and _fits(book, person, row, moment):
                     end = local + timedelta(minutes=row.minutes)
                     price = wish.misses(local, end) * UNWISHED
                     price += _holes(free, moment, moment + timedelta(minutes=row.minutes)) * FRAGMENT
                     price += STRANGER * (wish.favourite not in {None, person.key})
+                    price += ELSEWHERE * (wish.usual not in {None, book.location})
                     found.append((person, local, price))
                 moment += GRID
     return found
 
 
-def brute(rows: list[Visit], book: Diary, wish: Preferences) -> int | None:
-    """The least cost by trying every start of every visit with every practitioner."""
-    starts = [starts_of(book, wish, row) for row in rows]
+def brute(rows: list[Visit], books: list[Diary], wish: Preferences) -> int | None:
+    """The least cost by trying every start of every visit with every practitioner at every location."""
+    wanted = [book for book in books if wish.location in {None, book.location}]
+    starts = [
+        [(book.location, *one) for book in wanted for one in starts_of(book, wish, row)] for row in rows
+    ]
     best: int | None = None
 
-    def extend(index: int, before: date, last: tuple[Staff, datetime] | None, cost: int) -> None:
+    def extend(index: int, before: date, last: tuple[int, Staff, datetime] | None, cost: int) -> None:
         nonlocal best
         if best is not None and cost >= best:
             return
@@ -237,15 +316,16 @@ def brute(rows: list[Visit], book: Diary, wish: Preferences) -> int | None:
             best = cost
             return
         row = rows[index]
-        for person, local, price in starts[index]:
+        for place, person, local, price in starts[index]:
             gap = (local.date() - before).days
             if row.earliest <= gap <= row.latest and local.date() >= MONDAY:
                 more = price + abs(gap - row.target) * DAY
                 if last is not None:
-                    more += PRACTITIONER * (person.key != last[0].key)
-                    more += WEEKDAY * (local.isoweekday() != last[1].isoweekday())
-                    more += TIME * (local.time() != last[1].time())
-                extend(index + 1, local.date(), (person, local), cost + more)
+                    more += LOCATION * (place != last[0])
+                    more += PRACTITIONER * (person.key != last[1].key)
+                    more += WEEKDAY * (local.isoweekday() != last[2].isoweekday())
+                    more += TIME * (local.time() != last[2].time())
+                extend(index + 1, local.date(), (place, person, local), cost + more)
 
     extend(0, MONDAY, None, 0)
     return best
@@ -324,18 +404,62 @@ def problems(draw: st.DrawFn) -> tuple[list[Visit], Diary, Preferences]:
 def test_the_best_option_is_the_best_there_is(problem: tuple[list[Visit], Diary, Preferences]) -> None:
     rows, book, wish = problem
     options = find(rows, book, wish)
-    expected = brute(rows, book, wish)
+    expected = brute(rows, [book], wish)
     assert (options[0].cost if options else None) == expected
     for option in options:
-        _holds(option, rows, book, wish)
+        _holds(option, rows, [book], wish)
 
 
-def _holds(option: CourseOption, rows: list[Visit], book: Diary, wish: Preferences) -> None:
-    """Inside every window, on the grid, with people, rooms and devices that are fit and free."""
+#: An hour behind Madrid, six behind, four and a half and thirteen ahead.
+FAR = st.sampled_from(
+    [CANARY, ZoneInfo("America/New_York"), ZoneInfo("Asia/Kolkata"), ZoneInfo("Pacific/Auckland")]
+)
+
+
+@st.composite
+def problems_of_two(draw: st.DrawFn) -> tuple[list[Visit], list[Diary], Preferences]:
+    """Two locations on different clocks: somebody works at both, one at either."""
+    rows, here, wish = draw(problems())
+    zone, last = draw(FAR), MONDAY + timedelta(days=24)
+    people = [
+        Staff(key, f"P{key}", able, tuple(expand_hours(draw(HOURS), zone, MONDAY, last)))
+        for key, able in ((2, here.staff[1].qualifications), (3, draw(ABLE)))
+    ]
+    # Time of people is taken wherever they are; rooms and devices have the same keys there and are others.
+    shift = zone.utcoffset(datetime(2026, 12, 1)) - MADRID.utcoffset(datetime(2026, 12, 1))  # type: ignore[operator]
+    busy = {key: draw(BUSY) for key in (("practitioner", 3), ("room", 7), ("room", 9), ("device", 5))}
+    busy = {key: [Span(one.start - shift, one.end - shift) for one in spans] for key, spans in busy.items()}
+    busy |= {key: here.busy[key] for key in (("practitioner", 2), ("patient", 0))}  # type: ignore[misc]
+    there = Diary(
+        zone, tuple(people), ((7, draw(ABLE)), *draw(st.sampled_from([(), ((9, frozenset({PREPARATION})),)]))),
+        draw(st.sampled_from([(), ((5, "pen"),)])), busy, location=2,
+    )  # fmt: skip
+    wish = replace(
+        wish, location=draw(st.sampled_from([None, None, None, 2])), usual=draw(st.sampled_from([None, 1, 2]))
+    )
+    return rows, [replace(here, location=1), there], wish
+
+
+@given(problems_of_two())
+@settings(max_examples=200, deadline=None)
+def test_the_best_course_at_two_locations_is_the_best_there_is(
+    problem: tuple[list[Visit], list[Diary], Preferences],
+) -> None:
+    rows, books, wish = problem
+    options = find(rows, books, wish)
+    expected = brute(rows, books, wish)
+    assert (options[0].cost if options else None) == expected
+    for option in options:
+        _holds(option, rows, books, wish)
+
+
+def _holds(option: CourseOption, rows: list[Visit], books: list[Diary], wish: Preferences) -> None:
+    """Inside every window, on the grid, with people, rooms and devices of the location that are fit and free."""
     before = MONDAY
-    people = {person.key: person for person in book.staff}
-    for slot, row, offset in zip(option.slots, rows, option.offsets, strict=True):
-        day = slot.start.astimezone(MADRID).date()
+    for slot, row, offset, day in zip(option.slots, rows, option.offsets, option.days, strict=True):
+        book = next(book for book in books if book.location == slot.location)
+        people = {person.key: person for person in book.staff}
+        assert day == slot.start.astimezone(book.zone).date()
         assert row.earliest <= (day - before).days <= row.latest
         assert offset == (day - before).days - row.target
         before = day
@@ -347,8 +471,9 @@ def _holds(option: CourseOption, rows: list[Visit], book: Diary, wish: Preferenc
             assert slot.device is not None and _free(book, ("device", slot.device), *around)
         if slot.prep_room is not None:
             assert _free(book, ("room", slot.prep_room), slot.comes, slot.start)
-        local = slot.start.astimezone(MADRID)
+        local = slot.start.astimezone(book.zone)
         assert slot.misses == wish.misses(local, local + timedelta(minutes=row.minutes))
+        assert wish.location in {None, slot.location}
 
 
 def test_moving_a_visit_names_the_neighbours_that_leave_their_window() -> None:

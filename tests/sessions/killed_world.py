@@ -22,7 +22,7 @@ def main(forms: int, clients: int) -> None:
     ready = [
         {
             "address": racing.address(plan),
-            "option": pack(world.slots(n, visits[plan.pk]), plan=plan.pk, location=world.clinic.location.pk),
+            "option": pack(world.slots(n, visits[plan.pk]), plan=plan.pk),
             "key": str(uuid.uuid4()),
         }
         for n, plan in enumerate(plans)

@@ -116,7 +116,7 @@ def test_a_course_is_booked_in_a_fixed_number_of_queries(
     for n in range(3):
         plan = clinic.signed_plan(clinic.patient(f"Ana{n}", "Otra"), sessions=3 + n)
         slots = best(clinic, plan)
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(10):
             actions.book_course(
                 plan=plan, location=clinic.location, slots=slots, key=uuid.uuid4(), by=clinic.marta, now=now(clinic)
             )  # fmt: skip
@@ -144,7 +144,7 @@ def test_a_taken_room_hour_books_nothing_at_all(clinic: Clinic) -> None:
     clinic.appointment(
         patient=other, practitioner=clinic.nurse, room_id=third.room, starts_at=third.start, ends_at=third.end
     )
-    with pytest.raises(actions.TimeTaken, match="was taken a moment ago"):
+    with pytest.raises(actions.TimeTaken, match="Room 2 was taken a moment ago"):
         actions.book_course(
             plan=plan,
             location=clinic.location,
@@ -472,6 +472,68 @@ def test_a_whole_search_takes_three_queries_however_many_people_and_days(
                 starts_at=clinic.at(9 + 2 * number, day=MONDAY + timedelta(days=round_)),
                 ends_at=clinic.at(10 + 2 * number, day=MONDAY + timedelta(days=round_)),
             )  # fmt: skip
+
+
+def test_however_many_locations_are_searched_it_takes_three_queries(
+    clinic: Clinic, django_assert_num_queries: Any
+) -> None:
+    """A visit of a practitioner or of the patient elsewhere takes their time here."""
+    there, plan = clinic.elsewhere(), clinic.signed_plan()
+    search_course(plan, clinic.location, Preferences(), now=now(clinic), elsewhere=[there])
+    with django_assert_num_queries(3):
+        found = search_course(plan, clinic.location, Preferences(), now=now(clinic), elsewhere=[there])
+    assert len(found.options) == 3
+    yaiza = Practitioner.objects.get(user__username="yaiza")
+    clinic.appointment(
+        patient=clinic.patient("Ana", "Otra"), location=there, room=there.rooms.get(), practitioner=yaiza,
+        starts_at=clinic.at(10), ends_at=clinic.at(19),
+    )  # fmt: skip
+    clinic.appointment(
+        kind="consultation", practitioner=clinic.nurse, starts_at=clinic.at(9), ends_at=clinic.at(12)
+    )
+    wish = Preferences(location=there.pk)
+    found = search_course(plan, clinic.location, wish, now=now(clinic), elsewhere=[there])
+    # Yaiza's first day is full: the course begins on the second.
+    assert found.options[0].days[0] == MONDAY + timedelta(days=1)
+    here = search_course(
+        plan, clinic.location, Preferences(practitioner=clinic.practitioner.pk), now=now(clinic)
+    )
+    # Lea is with the nurse until twelve.
+    assert here.options[0].slots[0].start >= clinic.at(12)
+
+
+def test_a_course_at_two_locations_is_booked_by_what_holds_at_each_or_not_at_all(clinic: Clinic) -> None:
+    there = clinic.elsewhere()
+    clinic.open_in_turn(there)
+    plan = clinic.signed_plan(sessions=2)
+    found = search_course(plan, clinic.location, Preferences(), now=now(clinic), elsewhere=[there])
+    first, second = found.options[0].slots
+    assert (first.location, second.location) == (clinic.location.pk, there.pk)
+    act = partial(
+        actions.book_course, plan=plan, location=clinic.location, elsewhere=[there], by=clinic.marta, now=now(clinic)
+    )  # fmt: skip
+    refused = {
+        "not there any more": [first, dataclasses.replace(second, location=999)],
+        "not fitted": [first, dataclasses.replace(second, room=clinic.other_room.pk)],
+        # Yaiza works until five there, six in Madrid.
+        "does not work": [
+            first,
+            dataclasses.replace(second, start=clinic.at(18, day=MONDAY + timedelta(days=14)),
+                                end=clinic.at(18, 30, day=MONDAY + timedelta(days=14))),
+        ],
+        "The room was taken|Room 1 was taken": [first, second],
+    }  # fmt: skip
+    clinic.appointment(
+        patient=clinic.patient("Ana", "Otra"), location=there, room=there.rooms.get(), practitioner=clinic.nurse,
+        starts_at=second.start, ends_at=second.end,
+    )  # fmt: skip
+    for why, slots in refused.items():
+        with pytest.raises(actions.BookingError, match=why):
+            act(slots=slots, key=uuid.uuid4())
+        assert Appointment.objects.filter(patient=clinic.lea).count() == 0, why
+    Appointment.objects.all().delete()
+    made = act(slots=[first, second], key=uuid.uuid4())
+    assert [row.location for row in made.appointments.order_by("starts_at")] == [clinic.location, there]
 
 
 def test_the_cream_keeps_its_chair_and_its_patient(clinic: Clinic) -> None:

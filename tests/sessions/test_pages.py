@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterator
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from itertools import combinations
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from patients.models import Allergy, Condition, Medication
 from sessions.actions import booking as actions
-from sessions.models import Appointment, Location, Message, Practitioner, Room, WorkingHours
+from sessions.models import Appointment, Location, Message, Practitioner
 from sessions.queries.booking import options_for
 from sessions.scheduling import Preferences
 from tests.clinic import Clinic
@@ -31,20 +31,7 @@ def clinic() -> Iterator[Clinic]:
 
 @pytest.fixture
 def palmas(clinic: Clinic) -> Location:
-    """The other location, an hour behind, where Yaiza Cabrera treats."""
-    place = Location.objects.create(
-        name="mesoclinic Las Palmas", short_name="Las Palmas", time_zone="Atlantic/Canary", address="Calle Muestra 3",
-        phone="+34 928 555 003",
-    )  # fmt: skip
-    Room.objects.create(location=place, name="Room 1", capabilities=["consultation", "injection"])
-    yaiza = Practitioner.objects.create(
-        user=clinic.user("yaiza", "Yaiza Cabrera", "nurse"), qualifications=["consultation", "injection"]
-    )
-    WorkingHours.objects.bulk_create(
-        WorkingHours(practitioner=yaiza, location=place, weekday=day, starts=time(9), ends=time(17))
-        for day in range(1, 6)
-    )
-    return place
+    return clinic.elsewhere()
 
 
 def at(clinic: Clinic, username: str) -> Client:
@@ -295,6 +282,61 @@ def test_the_options_say_who_made_the_plan_and_the_summary_names_the_patient(cli
     assert "Option A, 4 sessions for Lea Brandt , 14 May 1988" in page
     other = text(desk.get(f"/plans/{plan.pk}/book/", {"wish": "", "practitioner": clinic.nurse.pk}))
     assert "Inés Roca instead of Dr. Nadia Amari" in other
+
+
+def test_a_course_at_any_location_names_the_place_of_each_visit_and_is_booked_there(
+    clinic: Clinic, palmas: Location
+) -> None:
+    clinic.open_in_turn(palmas)
+    plan, desk = clinic.signed_plan(sessions=2), at(clinic, "marta")
+    shut = text(desk.get(f"/plans/{plan.pk}/book/"))
+    assert "No whole course fits." in shut
+    assert "With visits at any location, the course fits." in shut
+    response = desk.get(f"/plans/{plan.pk}/book/", {"wish": "", "place": "any"})
+    rows = response.context["options"][0]["rows"]
+    assert [row["place"] for row in rows] == ["Madrid", "Las Palmas"]
+    page = text(response)
+    # Nine on the wall there, not in Madrid; Yaiza's hours begin then.
+    assert "Tue 15 Dec 09:00 Las Palmas" in page
+    assert "Madrid: Room 2; Las Palmas: Room 1" in page
+    assert "Not every visit with Dr. Nadia Amari" in page
+    # Closed is what is closed at both. Las Palmas is open from the 15th until midnight in Madrid, 23:00 on the 19th there.
+    assert [shut["day"].day for shut in response.context["strip"]["closed"]] == [3, 19]
+    html = response.content.decode()
+    assert 'name="place" value="any"' in html
+    sent = {name: re.findall(f'name="{name}" value="([^"]+)"', html)[0] for name in ("option", "key")}
+    answer = desk.post(f"/plans/{plan.pk}/book/0/", sent, follow=True)
+    assert "2 sessions booked for Lea Brandt." in text(answer)
+    visits = list(Appointment.objects.order_by("starts_at"))
+    assert [visit.location for visit in visits] == [clinic.location, palmas]
+    assert [visit.room.location for visit in visits] == [clinic.location, palmas]
+    assert visits[1].starts_at == clinic.at(10, day=date(2026, 12, 15))
+    told = Message.objects.get(kind="confirmation").body
+    assert "Tuesday 15 December 2026, 09:00, mesoclinic Las Palmas" in told
+    assert "Calle de Ejemplo 14; mesoclinic Las Palmas, Calle Muestra 3" in told
+
+
+def test_one_location_is_searched_unless_the_desk_asks_for_more_and_a_clinic_with_one_is_not_asked(
+    clinic: Clinic,
+) -> None:
+    plan, desk = clinic.signed_plan(), at(clinic, "marta")
+    alone = desk.get(f"/plans/{plan.pk}/book/", {"wish": "", "place": "any"})
+    assert 'name="place"' not in alone.content.decode()
+    assert {row["place"] for option in alone.context["options"] for row in option["rows"]} == {""}
+    there = clinic.elsewhere()
+    for place, names, place_shown in (
+        ("", {"Dr. Nadia Amari", "Inés Roca"}, "Madrid"),
+        (str(there.pk), {"Yaiza Cabrera"}, "Las Palmas"),
+        ("999", {"Dr. Nadia Amari", "Inés Roca"}, "Madrid"),
+        ("any", {"Dr. Nadia Amari", "Inés Roca", "Yaiza Cabrera"}, ""),
+    ):
+        page = desk.get(f"/plans/{plan.pk}/book/", {"wish": "", "place": place})
+        assert set(page.context["practitioners"].values()) == names
+        shown = page.context["location"]
+        assert (shown.short_name if shown else "") == place_shown
+        assert len(page.context["options"]) == 3
+    # Of equal courses the one where the desk is comes first.
+    assert {slot["place"] for slot in page.context["options"][0]["rows"]} == {"Madrid"}
 
 
 def test_a_wish_is_told_back_as_understood_and_a_day_excluded_is_not_offered(clinic: Clinic) -> None:

@@ -11,16 +11,28 @@ import pytest
 import time_machine
 from django.contrib.messages import get_messages
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from mesoclinic.audit.models import AuditEvent
 from protocols.models import TreatmentPlan
 from sessions.actions import booking
-from sessions.models import Absence, Appointment, Device, Message, Room
+from sessions.models import (
+    Absence,
+    Appointment,
+    Closure,
+    Device,
+    Location,
+    Message,
+    Practitioner,
+    Room,
+    WorkingHours,
+)
 from sessions.queries.booking import options_for, slot_of
 from sessions.reflow import actions, queries
 from sessions.reflow.actions import Change
+from sessions.reflow.unfit import unfit
 from sessions.scheduling import Preferences
 from tests.clinic import Clinic
 
@@ -124,6 +136,89 @@ def test_a_time_chosen_for_one_visit_lays_the_rest_out_around_it(clinic: Clinic,
     assert all(7 <= (b - a).days <= 21 for a, b in pairwise(after[1:]))
     news = Message.objects.get(kind="moved", state="due")
     assert news.body.count(" instead of ") == sum(a != b for a, b in zip(after, days(visits), strict=True))
+
+
+def course_at_two(clinic: Clinic) -> tuple[TreatmentPlan, list[Appointment], Location]:
+    """Sessions 1 and 2 in Madrid, 3 and 4 with Yaiza in Las Palmas."""
+    there = clinic.elsewhere()
+    plan, visits = course(clinic)
+    hours = {
+        name: F(name) + timedelta(hours=2)
+        for name in ("starts_at", "ends_at", "occupied_from", "occupied_until")
+    }
+    Appointment.objects.filter(pk__in=[row.pk for row in visits[2:]]).update(
+        location=there, room=there.rooms.get(), practitioner=Practitioner.objects.get(user__username="yaiza"), **hours
+    )  # fmt: skip
+    return plan, fresh(visits), there
+
+
+def test_a_course_at_two_locations_is_put_in_order_with_every_visit_where_it_is(
+    clinic: Clinic, desk: Client
+) -> None:
+    plan, visits, there = course_at_two(clinic)
+    moved_late(clinic, visits[3], 8)
+    before = fresh(visits)
+    response = desk.get(f"/plans/{plan.pk}/reflow/0/")
+    page = response.content.decode()
+    assert "Change 1 visit" in page
+    assert [row["place"] for row in response.context["proposal"]["rows"]] == ["Madrid"] * 2 + [
+        "Las Palmas"
+    ] * 2
+    packed = re.search(r'name="proposal" value="([^"]+)"', page)
+    assert packed is not None
+    answer = desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": packed[1]})
+    after = fresh(visits)
+    (moved,) = [row for row, old in zip(after, before, strict=True) if row.starts_at != old.starts_at]
+    assert moved.planned_session is not None
+    assert (moved.planned_session.number, moved.location, moved.room.location) == (4, there, there)
+    assert all(7 <= (b - a).days <= 21 for a, b in pairwise(days(after)))
+    url = next(iter(get_messages(answer.wsgi_request))).extra_tags.removeprefix("undo:")
+    desk.post(url)
+    assert [(r.starts_at, r.location, r.room) for r in fresh(visits)] == [
+        (r.starts_at, r.location, r.room) for r in before
+    ]
+
+
+def test_a_session_without_a_date_may_be_at_any_location_of_its_course(clinic: Clinic) -> None:
+    _plan, visits, there = course_at_two(clinic)
+    booking.change_status(
+        appointment=visits[2], to="cancelled", by=clinic.marta, now=clinic.at(8), reason="On a journey"
+    )
+    plan = visits[0].planned_session.plan  # type: ignore[union-attr]
+    # Only Las Palmas is open when it would have to be.
+    Closure.objects.create(
+        location=clinic.location, reason="Works", starts_at=clinic.at(0, day=MONDAY + 16 * DAY),
+        ends_at=clinic.at(0, day=MONDAY + 60 * DAY),
+    )  # fmt: skip
+    proposal = queries.course_proposal(plan, 0, now=clinic.at(8))
+    assert proposal is not None
+    (new,) = proposal.changes
+    assert (new.title, new.visit) == ("Session 3", None)
+    assert new.slot is not None
+    assert new.slot.location == there.pk
+    done = actions.apply(changes=changes(proposal), by=clinic.marta, now=clinic.at(8), reason="Re-flow")
+    assert [(row.location, row.room.location) for row in done.visits] == [(there, there)]
+
+
+def test_a_closure_of_one_location_moves_only_what_lies_there(clinic: Clinic, desk: Client) -> None:
+    _plan, visits, there = course_at_two(clinic)
+    shut = Closure.objects.create(
+        location=there, reason="Works", starts_at=clinic.at(0, day=MONDAY + 27 * DAY),
+        ends_at=clinic.at(0, day=MONDAY + 30 * DAY),
+    )  # fmt: skip
+    page = desk.get(f"/reflow/closure/{shut.pk}/").content.decode()
+    desk.post(
+        f"/reflow/closure/{shut.pk}/", {"proposal": re.findall(r'name="proposal" value="([^"]+)"', page)}
+    )
+    after = fresh(visits)
+    changed = [
+        n for n, (row, old) in enumerate(zip(after, visits, strict=True), 1) if row.starts_at != old.starts_at
+    ]
+    assert changed == [3]
+    assert after[2].location == there
+    assert queries.hit_by(shut, clinic.at(8)) == []
+    news = Message.objects.get(kind="moved", state="due").body
+    assert "mesoclinic Las Palmas, Calle Muestra 3" in news
 
 
 def test_undo_puts_everything_back_and_nobody_hears_of_it(clinic: Clinic, desk: Client) -> None:
@@ -240,6 +335,53 @@ def test_a_broken_device_lists_what_needs_it_and_says_who_must_be_called(
     assert "Only pen is out of service" in desk.get(f"/reflow/device/{pen.pk}/").content.decode()
 
 
+def test_hours_that_change_later_put_all_visits_of_a_course_on_the_list_and_in_order_at_once(
+    clinic: Clinic, desk: Client
+) -> None:
+    plan, visits = course(clinic)
+    assert len({row.practitioner_id for row in visits}) == 1
+    assert not unfit(clinic.at(8))
+    # From now on nobody works before 19:00.
+    WorkingHours.objects.update(starts="19:00")
+    listed = [row["visit"] for row in desk.get("/not-possible/").context["rows"]]
+    assert listed == visits
+    # One course, one way in order: from the list, and with all that the change of the hours hits.
+    assert "Change 4 visits" in desk.get(f"/plans/{plan.pk}/reflow/0/").content.decode()
+    url = f"/reflow/practitioner/{visits[0].practitioner_id}/"
+    (ticked,) = re.findall(r'name="proposal" value="([^"]+)"', desk.get(url).content.decode())
+    desk.post(url, {"proposal": [ticked]})
+    assert not unfit(clinic.at(8))
+    after = fresh(visits)
+    assert all(row.starts_at.astimezone(row.location.zone).hour == 19 for row in after)
+    assert all(7 <= (b - a).days <= 21 for a, b in pairwise(days(after)))
+    assert Message.objects.filter(kind="moved", state="due").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("weekday", "starts", "ends", "fits"),
+    [(1, "09:00", "10:30", True), (1, "10:00", "20:00", True), (1, "09:00", "10:15", False),
+     (1, "10:15", "20:00", False), (2, "09:00", "20:00", False)],
+)  # fmt: skip
+def test_a_visit_is_possible_within_the_hours_of_its_day_and_not_a_minute_beyond(
+    clinic: Clinic, weekday: int, starts: str, ends: str, fits: bool
+) -> None:
+    clinic.appointment(planned_session=None, kind="consultation")
+    WorkingHours.objects.all().delete()
+    WorkingHours.objects.create(
+        practitioner=clinic.practitioner, location=clinic.location, weekday=weekday, starts=starts, ends=ends
+    )
+    assert [row.reasons for row in unfit(clinic.at(8))] == ([] if fits else [("hours",)])
+
+
+def test_a_jet_injector_needs_no_room_of_its_own_in_the_list_either(clinic: Clinic) -> None:
+    _plan, visits = course(clinic, clinic.signed_plan(needs=("needle-free",)))
+    assert not unfit(clinic.at(8))
+    Room.objects.update(capabilities=["needling"])
+    assert {row.visit: row.reasons for row in unfit(visits[0].starts_at)} == {
+        row.pk: ("room",) for row in visits[1:]
+    }
+
+
 @pytest.mark.parametrize("text", ["", "nonsense", "eyJ:1:2"])
 def test_a_tampered_proposal_is_refused(clinic: Clinic, desk: Client, text: str) -> None:
     plan, visits = course(clinic)
@@ -250,14 +392,18 @@ def test_a_tampered_proposal_is_refused(clinic: Clinic, desk: Client, text: str)
 
 
 def test_the_pages_ask_as_often_for_many_visits_as_for_few(clinic: Clinic, desk: Client) -> None:
-    desk.get("/out-of-window/")
-    counts = []
+    pages = ("/out-of-window/", "/not-possible/")
+    for page in pages:
+        desk.get(page)
+    counts: list[list[int]] = []
     for number in range(2):
         _plan, visits = course(clinic, clinic.signed_plan(clinic.patient(f"P{number}", "Uno")))
         moved_late(clinic, visits[1], 9 + number)
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
-            desk.get("/out-of-window/")
-        counts.append(len(captured))
+        WorkingHours.objects.update(starts="19:00")
+        counts.append([])
+        for page in pages:
+            with CaptureQueriesContext(connection) as captured:
+                assert desk.get(page).context["rows"]
+            counts[-1].append(len(captured))
+        WorkingHours.objects.update(starts="09:00")
     assert counts[0] == counts[1]

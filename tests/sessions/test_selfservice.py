@@ -727,6 +727,23 @@ def test_the_course_s_page_lists_every_visit_and_leads_to_each(
     assert len(calendar.walk("VEVENT")) == 4
 
 
+def test_the_course_s_page_names_the_place_of_each_visit_where_there_are_two(
+    clinic: Clinic, visits: list[Appointment], phone: Client
+) -> None:
+    address = (
+        links.with_links(Message.objects.get(kind="confirmation"))
+        .split("http://localhost:8000")[1]
+        .split()[0]
+    )
+    assert "mesoclinic Madrid</bdi>" not in text(phone.get(address))
+    there = clinic.elsewhere()
+    Appointment.objects.filter(pk=visits[3].pk).update(location=there, room=there.rooms.get())
+    page = text(phone.get(address))
+    assert page.count("<bdi>mesoclinic Madrid</bdi></span>") == 3
+    assert page.count("<bdi>mesoclinic Las Palmas</bdi></span>") == 1
+    assert "Calle Muestra 3" in page
+
+
 def test_mails_about_one_visit_are_invitations_that_replace_each_other(
     clinic: Clinic, visits: list[Appointment], settings: Any
 ) -> None:

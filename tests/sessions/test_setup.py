@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from mesoclinic.accounts.models import User
@@ -414,24 +415,6 @@ def test_a_changed_location_is_read_at_once_by_who_changed_it(
     assert audited("location.changed").new["short_name"] == "Centro"
 
 
-def test_the_clock_of_a_location_stays_while_visits_are_booked(
-    clinic: Clinic, as_: Callable[[str], Client]
-) -> None:
-    clinic.appointment(starts_at=clinic.at(10, day=workday(clinic.today)))
-    client, url = as_("ortiz"), f"/setup/places/{clinic.location.pk}/edit/"
-    page = client.post(url, place_data())
-    assert page.status_code == 409
-    assert "Patients were told these times on the clock of Europe/Madrid" in text(page)
-    [row] = page.context["hits"]
-    assert (row["starts"].hour, row["becomes"].hour) == (10, 9)
-    # Accepting them is no way round: no clock would be right for what patients were told.
-    assert client.post(url, place_data(accepted=page.context["hits_seen"])).status_code == 409
-    clinic.location.refresh_from_db()
-    assert clinic.location.time_zone == "Europe/Madrid"
-    # A zone of the same clock moves nobody on the wall.
-    assert client.post(url, place_data(time_zone="Africa/Ceuta")).status_code == 302
-
-
 def test_a_room_loses_no_use_that_visits_need_unseen(clinic: Clinic, as_: Callable[[str], Client]) -> None:
     clinic.appointment(starts_at=clinic.at(10, day=workday(clinic.today)), kind="consultation")
     client, url = as_("ortiz"), f"/setup/rooms/{clinic.room.pk}/"
@@ -561,7 +544,10 @@ def test_an_absence_shows_what_it_hits_and_moves_nothing(
 ) -> None:
     day = workday(clinic.today)
     visit = clinic.appointment(starts_at=clinic.at(10, day=day))
-    client = as_("ortiz")
+    # The front desk takes the call of somebody ill; the week's hours stay the manager's.
+    client = as_("marta")
+    assert 'href="/setup/absences/new/"' in text(client.get(reverse("sessions:courses-to-book")))
+    assert client.get("/setup/hours/").status_code == 403
     data = {"practitioner": clinic.practitioner.pk, "first_day": day.isoformat(), "reason": "Congress"}
     page = client.post("/setup/absences/new/", data)
     assert page.status_code == 409

@@ -1,5 +1,6 @@
 """A change of the set-up says which booked visits it hits, who must be moved first; bad times are told and not saved."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -101,9 +102,20 @@ def changes(clinic: Clinic) -> dict[str, tuple[str, dict[str, Any], Callable[[],
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "what", ["hours", "absence", "closure", "room", "device", "qualification", "account", "type"]
-)
+#: What then stands in the way of the visit.
+WHY = {
+    "hours": "outside the hours of Dr. Nadia Amari",
+    "absence": "Dr. Nadia Amari is away",
+    "closure": "Madrid is closed",
+    "room": "Blue room is not fitted for it",
+    "device": "Pen X can't be used",
+    "qualification": "Dr. Nadia Amari does not do this",
+    "account": "Dr. Nadia Amari works here no more",
+    "type": "Needling pen A can't be used",
+}
+
+
+@pytest.mark.parametrize("what", list(WHY))
 def test_every_change_names_the_visits_it_hits_before_it_is_saved(
     clinic: Clinic, manager: Client, what: str
 ) -> None:
@@ -128,11 +140,26 @@ def test_every_change_names_the_visits_it_hits_before_it_is_saved(
         for name in form.fields.keys() & typed.keys():
             assert str(form[name].value()) in {str(typed[name]), "True"}
         assert state() == before
+    assert "Every booked visit can take place as booked" in text(manager.get("/not-possible/"))
     answer = manager.post(url, typed | {"accepted": page.context["hits_seen"]})
     assert answer.status_code == 302
     assert state() != before
     visit.refresh_from_db()
     assert (visit.status, visit.starts_at) == ("booked", clinic.at(10, day=DAYS[0]))
+    # It stands on the list until it is put in order, and what would do so is the next page.
+    listed = manager.get("/not-possible/")
+    assert [row["why"] for row in listed.context["rows"]] == [[WHY[what]]]
+    preview = manager.get(answer["Location"])
+    assert preview.context["hits"] == 1
+    assert "Lea Brandt" in text(preview)
+    ticked = re.findall(r'name="proposal" value="([^"]+)"', text(preview))
+    if what in {"type", "room"}:
+        assert not ticked, "no jet injector, no other room: the patient must be called"
+        return
+    manager.post(answer["Location"], {"proposal": ticked})
+    assert "Every booked visit can take place as booked" in text(manager.get("/not-possible/"))
+    visit.refresh_from_db()
+    assert (visit.status, visit.version) == ("booked", 2)
 
 
 def test_names_stay_hidden_in_the_list_of_visits(clinic: Clinic, manager: Client) -> None:

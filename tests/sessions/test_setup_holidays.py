@@ -13,7 +13,7 @@ from django.utils import translation
 
 from mesoclinic.audit.models import AuditEvent
 from sessions.models import Closure, HolidayYear
-from sessions.queries.booking import diary
+from sessions.queries.diary import diary
 from sessions.setup import holidays, queries
 from tests.clinic import Clinic
 

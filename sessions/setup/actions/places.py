@@ -1,5 +1,6 @@
 """Writes of places: locations, rooms, devices. Each leaves its audit row."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,18 +11,21 @@ from django.db.models import Q
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import record
-from sessions.models import Device, Location, Room
+from sessions.clocks import actions as clocks
+from sessions.models import Appointment, Device, Location, Room
+from sessions.queries.standing import lock
 from sessions.setup import holidays, queries
-from sessions.setup.actions.common import change, lock_rooms, plain
+from sessions.setup.actions.common import change, plain
 from sessions.setup.faults import SetupError, VisitsHit, ask_about, broken
 
 LOCATION_TAKEN = ("Another location has this name already. Choose another one.", "name")
 ROOM_TAKEN = ("This location has a room of this name already. Choose another one.", "name")
 DEVICE_TAKEN = ("This location has a device of this name already. Choose another one.", "name")
-CLOCK = (
-    "Patients were told these times on the clock of {zone}, so it stays while they are booked. Move the visits to "
-    "another location or cancel them first, or keep the time zone."
+NO_WAY = (
+    "Patients were told these times on the wall, and on the new clock they can't be kept. Move or cancel these visits "
+    "first, or keep the time zone."
 )
+STALE = "Somebody else changed this location meanwhile. Load the page again and look at it first."
 NAMES = {
     "location_region_has_its_country": ("Choose the country of this region.", "country"),
     "treatment_sessions_location_name": LOCATION_TAKEN,
@@ -57,21 +61,49 @@ def add_location(*, by: User, **values: Any) -> Location:
     return location
 
 
-@transaction.atomic
-def change_location(*, location: Location, by: User, now: datetime, **values: Any) -> Location:
-    """Change a location. Its clock stays while a booked visit would stand at another time on the wall.
+def state(location: Location) -> str:
+    """Which location a page was drawn from."""
+    fields = (field.attname for field in Location._meta.concrete_fields)
+    return hashlib.sha256("|".join(str(getattr(location, name)) for name in fields).encode()).hexdigest()[:16]
 
-    Raises VisitsHit with a refusal then: patients were told the time on the wall, so no way of saving is right.
+
+def _lock_visits(location: Location, visits: Sequence[Appointment]) -> None:
+    """All that these visits are made of and every room of the location: whoever books waits in the same queue, and then
+    finds the new clock."""
+    rooms = location.rooms.values_list("pk", flat=True)
+    lock(
+        patients=[visit.patient_id for visit in visits], practitioners=[visit.practitioner_id for visit in visits],
+        rooms=rooms, devices=[visit.device_id for visit in visits],
+    )  # fmt: skip
+
+
+@transaction.atomic
+def change_location(
+    *, location: Location, by: User, now: datetime, seen: str = "", accepted: str = "", **values: Any
+) -> Location:
+    """Change a location. With another clock its coming visits keep their time on the wall, all of them or none.
+
+    `seen` is the `state` of the location that the person looked at. Raises VisitsHit for visits that are at another
+    moment on the new clock, with a refusal where one can't keep its time; SetupError.
     """
-    locked = Location.objects.select_for_update().get(pk=location.pk)
-    # Bookings lock a room each: with all rooms locked none can slip in between the look and the new clock.
-    lock_rooms(locked)
+    zone = ZoneInfo(values["time_zone"])
+    visits: list[Appointment] = []
+    if zone.key != location.time_zone:
+        _lock_visits(location, queries.on_another_clock(location, zone, now))
+        # As they are behind the locks; one that was booked meanwhile has not been seen and is asked about below.
+        visits = queries.on_another_clock(location, zone, now)
+    # After the visits' own: bookings hold those when they come for this one.
+    locked = Location.objects.select_for_update(no_key=True).get(pk=location.pk)
+    if locked.time_zone != location.time_zone or (seen and state(locked) != seen):
+        raise SetupError(STALE)
     _taken(Location.objects.exclude(pk=locked.pk), values["name"], LOCATION_TAKEN)
     _check_region(**values)
-    if values["time_zone"] != locked.time_zone:
-        shifted = queries.on_another_clock(locked, ZoneInfo(values["time_zone"]), now)
-        if shifted:
-            raise VisitsHit(shifted, CLOCK.format(zone=locked.time_zone))
+    if visits:
+        ask_about(visits, accepted, f"{locked.time_zone} to {zone.key}")
+        try:
+            clocks.keep_on_the_wall(location=locked, visits=visits, zone=zone, by=by, now=now)
+        except clocks.CannotFollow as error:
+            raise VisitsHit([row for row in visits if row.pk in error.why], NO_WAY, error.why) from error
     try:
         with transaction.atomic():
             change(locked, values, type="location.changed", by=by)

@@ -27,6 +27,7 @@ from sessions.setup.views.common import (
     frame,
     page_of,
     searched,
+    told_or_reflow,
     user_of,
     visit_lines,
 )
@@ -98,13 +99,10 @@ def _list(request: HttpRequest, pages: Pages, **more: Any) -> HttpResponse:
 
 
 def _saved(request: HttpRequest, pages: Pages, form: SpanForm, row: Absence | Closure) -> HttpResponse:
-    messages.success(request, f"The {pages.name} of {actions.owner_of(row)} is saved.")
     for note in form.told:
         messages.info(request, note)
-    if accepted(request):
-        # Visits are hit: what would put them in order is seen next.
-        return redirect("sessions:reflow-cause", pages.name, row.pk)
-    return redirect(pages.list_view)
+    sentence = f"The {pages.name} of {actions.owner_of(row)} is saved."
+    return told_or_reflow(request, sentence, pages.name, row.pk, pages.list_view)
 
 
 def _new(request: HttpRequest, pages: Pages, initial: dict[str, Any]) -> HttpResponse:
@@ -157,14 +155,14 @@ def _remove(request: HttpRequest, pages: Pages, pk: int) -> HttpResponse:
 
 
 @require_safe
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absences(request: HttpRequest) -> HttpResponse:
     """Who is away when."""
     return _list(request, ABSENCES)
 
 
 @require_http_methods(["GET", "POST"])
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absence_new(request: HttpRequest) -> HttpResponse:
     """Somebody is away; the visits that are hit are shown first."""
     location_of(request)
@@ -172,14 +170,14 @@ def absence_new(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absence(request: HttpRequest, pk: int) -> HttpResponse:
     """Change an absence that is not over."""
     return _change(request, ABSENCES, pk)
 
 
 @require_POST
-@require(Permission.HOURS_EDIT)
+@require(Permission.ABSENCE_EDIT)
 def absence_remove(request: HttpRequest, pk: int) -> HttpResponse:
     """The person comes after all."""
     return _remove(request, ABSENCES, pk)

@@ -34,6 +34,9 @@ class Outcome:
     hits: list[Appointment] = field(default_factory=list)
     #: Why it can't be saved while these visits stand; empty when a person may save in spite of them.
     refusal: str = ""
+    #: What is the matter with each of them, by key; and what was asked besides.
+    why: dict[int, str] = field(default_factory=dict)
+    about: str = ""
     error: str = ""
 
     @property
@@ -56,7 +59,7 @@ def attempt(act: Callable[[], Any], form: forms.Form | None = None) -> Outcome:
     try:
         return Outcome(made=act(), saved=True)
     except VisitsHit as hit:
-        return Outcome(hits=hit.visits, refusal=hit.refusal)
+        return Outcome(hits=hit.visits, refusal=hit.refusal, why=hit.why, about=hit.about)
     except SetupError as error:
         if form is None:
             return Outcome(error=str(error))
@@ -72,10 +75,10 @@ def visit_lines(
 ) -> tuple[list[dict[str, Any]], Page[Any]]:
     """A page of the lines of `sessions/setup/_visits.html`, most urgent first, and its paging.
 
-    Each is on the wall clock of its location; `becomes` is the time on another `clock`.
+    Each is on the wall clock of its location; `becomes` is the time on another `clock`, of which no visit leaves its window.
     """
-    spare = days_to_spare(visits)
-    page = Paginator(most_urgent_first(visits, spare), PAGE).get_page(
+    spare = days_to_spare(visits) if clock is None else {}
+    page = Paginator(most_urgent_first(visits, spare) if clock is None else visits, PAGE).get_page(
         request.POST.get("hits_page") or request.GET.get("page")
     )
     lines = [
@@ -98,9 +101,13 @@ def hit_context(
     """What `sessions/setup/_hits.html` draws: visits that stop a save until they were seen."""
     hits = outcome.hits if outcome is not None else []
     lines, page = visit_lines(request, hits, clock)
+    why = outcome.why if outcome is not None else {}
+    for line in lines:
+        line["why"] = why.get(line["visit"].pk, "")
     return {
-        "hits": lines, "hits_page": page, "hit_count": len(hits), "hits_seen": fingerprint(hits) if hits else "",
-        "hits_refusal": outcome.refusal if outcome is not None else "",
+        "hits": lines, "hits_page": page, "hit_count": len(hits),
+        "hits_seen": fingerprint(hits, outcome.about) if outcome is not None and hits else "",
+        "hits_refusal": outcome.refusal if outcome is not None else "", "hits_clock": clock,
     }  # fmt: skip
 
 
@@ -132,6 +139,15 @@ def told(request: HttpRequest, sentence: str, view: str, *keys: Any) -> HttpResp
     return redirect(view, *keys)
 
 
+def told_or_reflow(
+    request: HttpRequest, sentence: str, kind: str, key: int, view: str, *keys: Any
+) -> HttpResponse:
+    """It is saved; where visits are hit, what would put them in order is seen next (sessions.reflow)."""
+    if accepted(request):
+        return told(request, sentence, "sessions:reflow-cause", kind, key)
+    return told(request, sentence, view, *keys)
+
+
 def searched(request: HttpRequest) -> str:
     """What was typed into the search field of a list."""
     return request.GET.get("q", "").replace("\x00", "").strip()[:80]
@@ -147,7 +163,7 @@ TABS = (
     ("places", "Places", "sessions:setup-places", Permission.PLACES_EDIT),
     ("people", "People", "sessions:setup-people", Permission.STAFF_EDIT),
     ("hours", "Working hours", "sessions:setup-hours", Permission.HOURS_EDIT),
-    ("absences", "Absences", "sessions:setup-absences", Permission.HOURS_EDIT),
+    ("absences", "Absences", "sessions:setup-absences", Permission.ABSENCE_EDIT),
     ("closures", "Closures", "sessions:setup-closures", Permission.HOURS_EDIT),
     ("types", "Visit types", "sessions:setup-types", Permission.PLACES_EDIT),
     ("products", "Products and lots", "sessions:stock-products", Permission.STOCK_EDIT),

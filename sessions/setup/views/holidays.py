@@ -48,6 +48,9 @@ def holidays(request: HttpRequest, pk: int) -> HttpResponse:
 
     def done(_made: Any) -> HttpResponse:
         messages.success(request, f"Public holidays of {year} in {location.short_name} are saved.")
+        if accepted(request):
+            # Several days may hit visits: they stand on one list.
+            return redirect("sessions:not-possible")
         return redirect(f"{reverse('sessions:setup-holidays', args=[pk])}?year={year}")
 
     visits = actions.visits_by_day(location, [row.day for row in rows], now)

@@ -20,7 +20,7 @@ from sessions.setup.views.common import (
     frame,
     page_of,
     searched,
-    told,
+    told_or_reflow,
     user_of,
 )
 
@@ -80,8 +80,9 @@ def week(request: HttpRequest, pk: int) -> HttpResponse:
 
     return form_page(
         request, "hours", form, save,
-        lambda _made: told(
-            request, f"Hours of {practitioner} in {location.short_name} are saved.", "sessions:setup-hours"
+        lambda _made: told_or_reflow(
+            request, f"Hours of {practitioner} in {location.short_name} are saved.", "practitioner", practitioner.pk,
+            "sessions:setup-hours",
         ),
         template="sessions/setup/week.html", practitioner=practitioner, location=location, places=places, seen=seen,
     )  # fmt: skip

@@ -23,6 +23,8 @@ from sessions.setup.views.common import (
     page_of,
     searched,
     still_typing,
+    told,
+    told_or_reflow,
     user_of,
 )
 
@@ -86,6 +88,13 @@ def _person_page(
     )
 
 
+def _done(request: HttpRequest, user: User, sentence: str) -> HttpResponse:
+    practitioner = getattr(user, "practitioner", None)
+    if practitioner is None:
+        return told(request, sentence, "sessions:setup-people")
+    return told_or_reflow(request, sentence, "practitioner", practitioner.pk, "sessions:setup-people")
+
+
 @require_http_methods(["GET", "POST"])
 @require(Permission.STAFF_EDIT)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
@@ -106,8 +115,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
             form,
         )  # fmt: skip
     if outcome.saved:
-        messages.success(request, f"{outcome.made.full_name} is saved.")
-        return redirect("sessions:setup-people")
+        return _done(request, user, f"{outcome.made.full_name} is saved.")
     return _person_page(request, user, form, outcome, "change")
 
 
@@ -123,8 +131,7 @@ def person_deactivate(request: HttpRequest, pk: int) -> HttpResponse:
     )
     if not outcome.saved:
         return _person_page(request, user, None, outcome, "deactivate")
-    messages.success(request, f"{user.full_name} can't sign in any more.")
-    return redirect("sessions:setup-people")
+    return _done(request, user, f"{user.full_name} can't sign in any more.")
 
 
 @require_POST

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
@@ -26,6 +26,7 @@ from sessions.setup.views.common import (
     hit_context,
     page_of,
     told,
+    told_or_reflow,
     user_of,
 )
 
@@ -105,19 +106,23 @@ def place_edit(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST or None, initial={name: getattr(location, name) for name in LOCATION_FIELDS}
     )
 
+    seen = str(request.POST.get("seen", ""))[:32] if request.method == "POST" else actions.state(location)
+
     def done(made: Location) -> HttpResponse:
         if (request.session.get("place") or {}).get("id") == made.pk:
             # The web session keeps a copy; without this its owner would go on reading the old name.
             request.session["place"] = {"id": made.pk, "name": made.short_name, "time_zone": made.time_zone}
-        return told(request, f"{made.name} is saved.", "sessions:setup-place", made.pk)
+        kept = " Every visit keeps its time on the wall." if accepted(request) else ""
+        return told(request, f"{made.name} is saved.{kept}", "sessions:setup-place", made.pk)
 
     return form_page(
         request, "places", form,
         lambda: actions.change_location(
-            location=location, by=user_of(request), now=timezone.now(), **form.cleaned_data
+            location=location, by=user_of(request), now=timezone.now(), seen=seen, accepted=accepted(request),
+            **form.cleaned_data,
         ),
         done, clock=lambda: ZoneInfo(form.cleaned_data["time_zone"]), title=location.name, sub="Letters and sheets that were issued keep the old words.",
-        button="Save", back=reverse("sessions:setup-place", args=[pk]),
+        button="Save", back=reverse("sessions:setup-place", args=[pk]), seen=seen,
     )  # fmt: skip
 
 
@@ -147,7 +152,9 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
         lambda: actions.change_room(
             room=found, by=user_of(request), now=timezone.now(), accepted=accepted(request), **form.cleaned_data
         ),
-        lambda made: told(request, f"{made.name} is saved.", "sessions:setup-place", found.location_id),
+        lambda made: told_or_reflow(
+            request, f"{made.name} is saved.", "room", found.pk, "sessions:setup-place", found.location_id
+        ),
         title=found.name, sub=found.location.name, button="Save",
         back=reverse("sessions:setup-place", args=[found.location_id]),
     )  # fmt: skip
@@ -183,7 +190,9 @@ def device(request: HttpRequest, pk: int) -> HttpResponse:
         lambda: actions.change_device(
             device=found, by=user_of(request), now=timezone.now(), accepted=accepted(request), **form.cleaned_data
         ),
-        lambda made: told(request, f"{made.name} is saved.", "sessions:setup-place", found.location_id),
+        lambda made: told_or_reflow(
+            request, f"{made.name} is saved.", "device", found.pk, "sessions:setup-place", found.location_id
+        ),
         title=found.name, sub=found.location.name, button="Save",
         back=reverse("sessions:setup-place", args=[found.location_id]),
     )  # fmt: skip
@@ -203,7 +212,7 @@ def device_service(request: HttpRequest, pk: int) -> HttpResponse:
     )  # fmt: skip
     if not outcome.saved:
         return _place_page(request, found.location, outcome, found)
-    if not on and accepted(request):
-        return redirect("sessions:reflow-cause", "device", found.pk)
     state = "in service" if on else "out of service"
-    return told(request, f"{found.name} is {state}.", "sessions:setup-place", found.location_id)
+    return told_or_reflow(
+        request, f"{found.name} is {state}.", "device", found.pk, "sessions:setup-place", found.location_id
+    )

@@ -18,6 +18,7 @@ from sessions.setup.views.common import (
     page_of,
     searched,
     told,
+    told_or_reflow,
     user_of,
 )
 
@@ -68,7 +69,7 @@ def type_edit(request: HttpRequest, pk: int) -> HttpResponse:
         lambda: actions.change(
             type=found, by=user_of(request), now=timezone.now(), accepted=accepted(request), **form.cleaned_data
         ),
-        lambda made: told(request, f"{made.name} is saved.", LIST),
+        lambda made: told_or_reflow(request, f"{made.name} is saved.", "type", found.pk, LIST),
         title=found.name, sub="Visits that are booked keep their length.", button="Save", back=reverse(LIST),
         type=found, template="sessions/setup/type.html",
     )  # fmt: skip

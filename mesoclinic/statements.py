@@ -1,0 +1,82 @@
+"""SQL where its price counts: statements that PostgreSQL plans once per connection, and inserts that are written once.
+
+For acts that hold locks and reads that many wait for. What these leave out of the ORM (signals, defaults by callables of
+related rows) is not used here; constraints and triggers of the database hold for them as for all.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+from functools import cache
+from typing import Any, cast
+
+import psycopg
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Field, Model
+
+
+def prepared(kind: "type[psycopg.Cursor[Any]]" = psycopg.Cursor) -> "closing[CursorWrapper]":
+    """A cursor whose parameters are bound by the server, so that its statements are planned once (`prepare_threshold`).
+
+    Django's own writes the parameters into the text, and the text is planned anew each time. Errors and counted queries
+    are the same. Write casts (`%s::bigint[]`): the server is told no type of a text or an empty list.
+    """
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor = kind(database.connection)
+    wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
+    # The wrappers ask for a cursor of the database's driver; their types name only themselves.
+    return closing(wrap(cast(Any, cursor)))
+
+
+@cache
+def _columns(model: type[Model]) -> "tuple[list[Field[Any, Any]], list[Field[Any, Any]]]":
+    """(written, given back): what the database makes by itself comes back."""
+    written: list[Any] = []
+    back: list[Any] = []
+    for field in model._meta.concrete_fields:
+        (back if field.primary_key or field.has_db_default() else written).append(field)
+    return written, back
+
+
+@cache
+def _statement(model: type[Model], count: int, ignore_conflicts: bool) -> str:
+    written, back = _columns(model)
+    names = ", ".join(f'"{field.column}"' for field in written)
+    # Numbered by us: psycopg would read the text again each time, since it is long.
+    numbers = iter(range(1, count * len(written) + 1))
+    rows = ", ".join(f"({', '.join(f'${next(numbers)}' for _field in written)})" for _row in range(count))
+    end = (
+        "ON CONFLICT DO NOTHING"
+        if ignore_conflicts
+        else f"RETURNING {', '.join(f'"{field.column}"' for field in back)}"
+    )
+    return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {rows} {end}'  # noqa: S608  # names of columns
+
+
+def insert[Row: Model](rows: Sequence[Row], *, ignore_conflicts: bool = False) -> Sequence[Row]:
+    """Insert new rows of one model in one query; keys and what the database sets come back into them.
+
+    As `bulk_create`, without building its SQL each time: for what is written under locks. With `ignore_conflicts` a row
+    whose unique value stands already makes none, and nothing comes back.
+    """
+    if not rows:
+        return rows
+    model = type(rows[0])
+    written, back = _columns(model)
+    database = connections[DEFAULT_DB_ALIAS]
+    values = [
+        field.get_db_prep_save(getattr(row, field.attname), database) for row in rows for field in written
+    ]
+    with prepared(psycopg.RawCursor) as cursor:
+        cursor.execute(_statement(model, len(rows), ignore_conflicts), values)
+        if ignore_conflicts:
+            return rows
+        # PostgreSQL gives the rows of one VALUES list back in its order.
+        for row, made in zip(rows, cursor.fetchall(), strict=True):
+            for field, value in zip(back, made, strict=True):
+                setattr(row, field.attname, value)
+            row._state.adding = False
+            row._state.db = DEFAULT_DB_ALIAS
+    return rows

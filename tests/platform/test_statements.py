@@ -1,0 +1,80 @@
+"""Inserts that are written once: the same rows as by the ORM, the same refusals."""
+
+import uuid
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from mesoclinic.statements import insert, prepared
+from sessions.models import Appointment, CourseBooking, Message
+from tests.clinic import Clinic
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return Clinic()
+
+
+def test_rows_come_out_as_the_orm_would_have_written_them(clinic: Clinic) -> None:
+    """Defaults, empty values and foreign keys too; key and time of the database come back."""
+    stands = clinic.appointment(status="cancelled", kind="consultation")
+    twin = Appointment.objects.get(pk=stands.pk)
+    twin.pk = None
+    with CaptureQueriesContext(connection) as queries:
+        [made] = insert([twin])
+    assert len(queries) == 1
+    assert made.pk > stands.pk
+    assert (made._state.adding, made._state.db) == (False, "default")
+    read = Appointment.objects.get(pk=made.pk)
+    assert (read.booked_at, read.changed_at) == (made.booked_at, made.changed_at)
+    fresh = {"id", "booked_at", "changed_at"}
+    written = [field.attname for field in Appointment._meta.concrete_fields if field.attname not in fresh]
+    assert {name: getattr(read, name) for name in written} == {
+        name: getattr(stands, name) for name in written
+    }
+
+
+def test_keys_come_back_in_the_order_of_the_rows(clinic: Clinic) -> None:
+    plan = clinic.signed_plan()
+    keys = [uuid.uuid4() for _n in range(20)]
+    made = insert([CourseBooking(plan=plan, key=key, booked_by=clinic.marta) for key in keys])
+    assert [CourseBooking.objects.get(pk=row.pk).key for row in made] == keys
+    assert insert([]) == []
+
+
+def test_a_refused_row_is_an_integrity_error_and_nothing_stays(clinic: Clinic) -> None:
+    plan, key = clinic.signed_plan(), uuid.uuid4()
+    rows = [CourseBooking(plan=plan, key=key, booked_by=clinic.marta) for _n in range(2)]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(rows)
+    assert not CourseBooking.objects.exists()
+
+
+def test_what_stands_already_is_passed_over_where_that_is_meant(clinic: Clinic) -> None:
+    ana = clinic.patient("Ana", "Otra")
+
+    def news(cause: str) -> Message:
+        return Message(
+            kind="reminder", cause=cause, patient=ana, location=clinic.location, recipient="ana@example.org",
+            language="en", subject="s", body="b", send_at=clinic.at(10),
+        )  # fmt: skip
+
+    insert([news("a")], ignore_conflicts=True)
+    insert([news("a"), news("b")], ignore_conflicts=True)
+    assert sorted(Message.objects.values_list("cause", flat=True)) == ["a", "b"]
+
+
+def test_a_statement_is_planned_once_for_a_connection() -> None:
+    sql = "SELECT count(*) FROM pg_class WHERE oid = ANY(%s::oid[])"
+    for n in range(4):
+        with prepared() as cursor:
+            cursor.execute(sql, [[n, 70_000]])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s",
+            ["%pg_class WHERE oid = ANY($1::oid[])"],
+        )
+        assert cursor.fetchone() == (1,)
