@@ -312,9 +312,7 @@ def _serve(state: Path, port: int, begun: float) -> None:
             addresses = embedded.ensure(state)
             os.environ["DATABASE_URL"], os.environ["REDIS_URL"] = addresses.database_url, addresses.redis_url
         with step("migrations"):
-            run_manage("migrate", "--noinput", "-v", "0")
-            # Before anybody reads a time: new zone data may have come with this start.
-            run_manage("follow_clocks")
+            run_manage("prepare")
         with step("static files"):
             _static(state)
         with step("people and demo clinic"):

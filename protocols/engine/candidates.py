@@ -557,7 +557,7 @@ def days_between(
     for old in earlier:
         area = old["concern"].split("/")[1]
         skin = {area, *knowledge.areas[area]["same_skin"]}
-        agents = {row["agent"] for row in old.get("components", ())} - {"saline"}
+        agents = {row["agent"] for row in old.get("components", ())}
         for new in later:
             if new["concern"].split("/")[1] in skin:
                 needed = max(

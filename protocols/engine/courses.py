@@ -103,7 +103,6 @@ def _join(first: Planned, second: Planned, rule: str, text: str) -> tuple[Step, 
             (first.candidate.concern, second.candidate.concern),
             rule,
             f"REFERENCE.md §8.5 {rule}",
-            "K",
         ),
     )
 
@@ -213,7 +212,7 @@ def combine(
                 recovery_days(b.modality, b.depth_mm, b.cocktail, a.modality, a.depth_mm, knowledge),
                 interval[0],
             )
-            interval = (least, max(interval[1], least), max(interval[2], least, interval[1]))
+            interval = (least, max(interval[1], least), max(interval[2], least))
         total = knowledge.tables["sessions_range"]["max"]
         text = f"Alternating in one area, {total} sessions in all: odd ones {a.concern}, even ones {b.concern}; each gets {total // 2}."
         sessions: tuple[tuple[Planned, ...], ...] = tuple(
@@ -239,7 +238,7 @@ def combine(
             tuple(
                 planned
                 for planned in (first, second)
-                if planned is quick or (number % 2 == 1 and (number + 1) // 2 <= slow.sessions)
+                if planned is quick or number in range(1, 2 * slow.sessions, 2)
             )
             for number in range(1, quick.sessions + 1)
         )
@@ -271,7 +270,6 @@ def _separate(
         (first.candidate.concern, second.candidate.concern),
         rule,
         f"REFERENCE.md §8.5 {rule}",
-        "K",
     )
     return [
         replace(one, steps=(*one.steps, step)),

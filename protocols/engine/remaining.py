@@ -110,27 +110,24 @@ def laid_out(
     steps = [verdict.step for verdict in sorted(verdicts, key=lambda v: STRENGTH.index(v.decision))]
     if decision in {"stop", "close", "complete"}:
         return _over(decision, way, steps, found, _left_out(way, strongest)), strongest
-    rows = [
-        tuple(part for part in parts if part.concern not in ended and part.concern in planned)
-        for _number, parts in way.coming
-    ]
+
+    def still(parts: Sequence[SignedPart]) -> tuple[SignedPart, ...]:
+        return tuple(part for part in parts if part.concern not in ended and part.concern in planned)
+
+    rows = [still(parts) for _number, parts in way.coming]
+    visits = [parts for parts in (still(parts) for _number, parts in way.signed.sessions) if parts]
     totals = [v.total for v in verdicts if v.total is not None and v.concern not in ended]
     lifetime = _lifetime(way, found, knowledge)
     if lifetime is not None and lifetime < way.signed.total:
         totals.append(max(lifetime, way.count))
     signed_rows = [parts for _number, parts in way.coming]
     for total in totals:
-        left = max(0, total - way.count)
+        left = total - way.count
         while rows and len(rows) > left and total < way.signed.total:
             rows.pop()
-        while len(rows) < left and total > way.signed.total:
-            again = rows or [
-                tuple(
-                    p for p in way.signed.sessions[-1][1] if p.concern not in ended and p.concern in planned
-                )
-            ]
-            period = 2 if len(again) > 1 and _concerns(again[-1]) != _concerns(again[-2]) else 1
-            rows.append(again[-period])
+        while visits and len(rows) < left and total > way.signed.total:
+            visits.append(_following(visits))
+            rows.append(visits[-1])
     rows = [parts for parts in rows if parts]
     held = [v for v in verdicts if v.decision == "hold"]
     sessions = []
@@ -169,7 +166,6 @@ def laid_out(
             (),
             None,
             "REFERENCE.md §2.1, §8.2",
-            "K",
         )
     )
     course = Course(
@@ -199,8 +195,10 @@ def _lifetime(way: Way, found: Survey, knowledge: Knowledge) -> int | None:
     return int(knowledge.tables["dc"]["lifetime_sessions"]) - had
 
 
-def _concerns(parts: Sequence[SignedPart]) -> list[str]:
-    return [part.concern for part in parts]
+def _following(sessions: Sequence[tuple[SignedPart, ...]]) -> tuple[SignedPart, ...]:
+    """What an added session has: the other of two that alternate (M2, M5), else what the last one had."""
+    last = [[part.concern for part in parts] for parts in sessions[-3:]]
+    return sessions[-2] if len(last) == 3 and last[0] == last[2] != last[1] else sessions[-1]
 
 
 def _fitted(parts: tuple[Planned, ...], found: Survey, knowledge: Knowledge) -> tuple[Planned, ...]:
@@ -220,9 +218,9 @@ def _fitted(parts: tuple[Planned, ...], found: Survey, knowledge: Knowledge) -> 
         for mine, theirs, most in (
             (part.dose_mg, twin.dose_mg, part.limit_mg), (part.volume_ml, twin.volume_ml, part.limit_ml),
         ):  # fmt: skip
-            if most is not None and mine and mine + (theirs or 0) > most:
-                share = max(Decimal(0), most - (theirs or Decimal(0))) / mine
-                volume = min(volume, second.candidate.volume_ml * share)
+            if most is not None and mine:
+                left = max(Decimal(0), most - (theirs or Decimal(0)))
+                volume = min(volume, second.candidate.volume_ml * left / mine)
     volume = volume.quantize(Decimal("0.1"), ROUND_DOWN) if volume < second.candidate.volume_ml else volume
     if volume <= 0:
         return (first,)
@@ -235,8 +233,6 @@ def _interval(way: Way, made: Sequence[Planned]) -> tuple[int, int, int]:
     for one in made[1:]:
         needed = strictest(needed, one.candidate.interval)
     least, target, most = way.signed.interval
-    if least >= needed[0] and target >= needed[1]:
-        return way.signed.interval
     least, target = max(least, needed[0]), max(target, needed[1])
     return (least, target, max(target, most))
 
@@ -253,8 +249,8 @@ def _start(
     days += [one.candidate.free_from for one in first]
     if way.last is not None:
         days.append(way.last + timedelta(days=interval[0]))
-        before = next((parts for number_, parts in way.signed.sessions if number_ == way.done[-1].number), ())
-        for old in way.done[-1].parts or before:
+        done = way.done[-1]
+        for old in done.parts or dict(way.signed.sessions)[done.number]:
             for one in first:
                 candidate = one.candidate
                 if old.concern.split("/")[1] == candidate.area:

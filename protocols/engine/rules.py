@@ -5,6 +5,7 @@ not asked is collected by `asking.py` into finding R00.
 """
 
 import operator
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -100,12 +101,7 @@ def add_months(day: date, months: int) -> date:
     """The same day of the month so many months later; the last day where there is none."""
     month = day.month - 1 + months
     year, month = day.year + month // 12, month % 12 + 1
-    number = day.day
-    while True:
-        try:
-            return date(year, month, number)
-        except ValueError:
-            number -= 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
 def _facts(scene: Scene, name: str) -> tuple[Fact, ...]:

@@ -71,7 +71,7 @@ def follow(now: datetime) -> Followed:
 
     What is in somebody's way, or has no such instant, stays and stands on the list *Not possible as booked*.
     """
-    _fill()
+    _fill(now)
     moved = left = 0
     for row in in_order(adrift(now)):
         try:
@@ -84,9 +84,9 @@ def follow(now: datetime) -> Followed:
     return Followed(moved, left)
 
 
-def _fill() -> None:
-    """Promises that nobody wrote are what stands there now."""
-    rows = Appointment.objects.filter(local_start=None).select_related("location")
+def _fill(now: datetime) -> None:
+    """Promises of coming visits that nobody wrote are what stands there now."""
+    rows = Appointment.objects.filter(local_start=None, starts_at__gt=now).select_related("location")
     found = [(row.pk, row.location.on_the_wall(row.starts_at)) for row in rows.iterator(chunk_size=2000)]
     if found:
         with connection.cursor() as cursor:

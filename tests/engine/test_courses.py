@@ -161,6 +161,19 @@ def test_a_slower_concern_joins_every_second_visit_inside_its_own_window(knowled
         names = [pair[0].candidate.concern, pair[1].candidate.concern]
         assert given(course) == [names, ["alopecia/scalp"]] * 3
         assert rule_of(course)[::2] == ("M5", "Different rhythms: brightening/face joins every second visit.")
+        assert (course.members, course.start_earliest) == (pair, case.today)
+    # Its last one may come with the last of the quicker, and the quicker may go on alone.
+    for visits, others in ((5, 3), (6, 2)):
+        (course,) = together(
+            case, paced(scalp, (7, 7, 14), visits), paced(face, (15, 20, 21), others), knowledge
+        )
+        joined = [len(parts) == 2 for parts in course.sessions]
+        assert joined == [number % 2 == 0 and number // 2 < others for number in range(visits)]
+    # The quicker's own target where it lies inside; one day is a window too.
+    (course,) = together(case, paced(scalp, (7, 9, 14), 6), slow, knowledge)
+    assert course.interval == (8, 9, 10)
+    (course,) = together(case, quick, paced(face, (16, 16, 16), 3), knowledge)
+    assert course.interval == (8, 8, 8)
     # One more of the slower would come after the quicker has ended, and no rhythm fits a window of 29 days.
     for other in (paced(face, (15, 20, 21), 4), paced(face, (29, 30, 60), 2)):
         courses = together(case, quick, other, knowledge)
@@ -184,6 +197,17 @@ def test_two_modalities_in_one_area_alternate_with_the_recovery_of_the_deeper(kn
         assert rule_of(course)[0] == "M3"
         assert "6 sessions in all" in rule_of(course)[2]
         assert "each gets 3" in rule_of(course)[2]
+    # The rhythm of the two counts where it is the longer: the least days of both, not the target.
+    for interval, least in (((7, 16, 21), (14, 16, 21)), ((17, 18, 21), (17, 18, 21))):
+        (course,) = together(case, paced(brightening, interval, 4), paced(needled, interval, 4), knowledge)
+        assert course.interval == least
+    # Needling deeper than 1 mm needs 21 days to the next deep one, whichever is first.
+    deep = replace(brightening, candidate=replace(
+        brightening.candidate, modality="microneedling", depth_mm=Decimal("1.5")
+    ))  # fmt: skip
+    for pair in ((deep, needled), (needled, deep)):
+        (course,) = together(case, *(paced(one, (14, 14, 21), 4) for one in pair), knowledge)
+        assert (rule_of(course)[0], course.interval) == ("M2", (21, 21, 21))
     (course,) = together(case, paced(brightening, (7, 12, 15), 4), paced(replace(
         needled, candidate=replace(needled.candidate, modality="syringe")), (9, 10, 30), 4), knowledge)  # fmt: skip
     assert (rule_of(course)[0], course.interval) == ("M2", (9, 12, 15))
@@ -213,6 +237,11 @@ def test_what_is_too_much_for_one_visit_is_two_courses_with_the_reason(knowledge
         courses = together(case, a, b, knowledge)
         return "" if len(courses) == 1 else rule_of(courses[0])[2]
 
+    def behind_another(planned: Planned) -> Planned:
+        """The same with an agent before it that the other part does not have."""
+        parts = (replace(planned.candidate.components[0], agent="biotin"), *planned.candidate.components)
+        return replace(planned, candidate=replace(planned.candidate, components=parts))
+
     limits: dict[str, Any] = {"limit_mg": Decimal(100), "limit_ml": None, "volume_ml": Decimal(1)}
     half = with_part(face, dose_mg=Decimal(50), **limits)
     assert reason(half, with_part(hands, dose_mg=Decimal(50), **limits)) == ""
@@ -220,19 +249,28 @@ def test_what_is_too_much_for_one_visit_is_two_courses_with_the_reason(knowledge
     assert "above its limit for the day" in reason(
         with_part(face, dose_mg=None, **limits), with_part(hands, dose_mg=Decimal(101), **limits)
     )
+    assert "above its limit for the day" in reason(
+        behind_another(half), with_part(hands, dose_mg=Decimal(51), **limits)
+    )
+    # What is counted in mL in one of them takes no mg of the other.
+    all_of_it, none = Decimal(100), None
+    for one_mg, other_mg in ((all_of_it, none), (none, all_of_it)):
+        assert (
+            reason(with_part(face, dose_mg=one_mg, **limits), with_part(hands, dose_mg=other_mg, **limits))
+            == ""
+        )
     volumes: dict[str, Any] = {"limit_mg": None, "limit_ml": Decimal(5), "dose_mg": None}
     two_ml = with_part(face, volume_ml=Decimal(2), **volumes)
     assert reason(two_ml, with_part(hands, volume_ml=Decimal(3), **volumes)) == ""
-    assert "above its volume for the day" in reason(
-        two_ml, with_part(hands, volume_ml=Decimal("3.1"), **volumes)
-    )
+    over = reason(two_ml, with_part(hands, volume_ml=Decimal("3.1"), **volumes))
+    assert over.endswith(f": {knowledge.label('vitamin-c')} would be above its volume for the day.")
     injected = Decimal(knowledge.tables["visit_max_ml"]["value"])
     full = replace(face, candidate=replace(face.candidate, volume_ml=injected - hands.candidate.volume_ml))
     assert reason(full, hands) == ""
-    over = replace(
+    more = replace(
         full, candidate=replace(full.candidate, volume_ml=full.candidate.volume_ml + Decimal("0.1"))
     )
-    assert reason(over, hands).endswith("together they would inject more than 20 mL in one visit.")
+    assert reason(more, hands).endswith("together they would inject more than 20 mL in one visit.")
 
 
 @pytest.mark.parametrize(("phototype", "depth", "alone"), [
@@ -257,6 +295,19 @@ def test_pigment_goes_before_deeper_needling_from_phototype_four_on(
         else:
             assert len(courses) == 1
             assert rules == {"M3"}
+
+
+def test_pigment_of_two_places_needs_no_order(knowledge: Knowledge) -> None:
+    eyes = {"indication": "rejuvenation", "area": "periorbital", "grade": 2}
+    case, face, near = two(knowledge, PIGMENT, eyes, phototype=5)
+    needled = replace(face, candidate=replace(
+        face.candidate, modality="microneedling", depth_mm=Decimal("0.75")
+    ))  # fmt: skip
+    (course,) = together(
+        case, replace(near, candidate=replace(near.candidate, indication="pigment")), needled, knowledge
+    )
+    assert rule_of(course)[0] == "M4"
+    assert rule_of(together(case, near, needled, knowledge)[0])[0] == "M4"
 
 
 def test_one_after_the_other_keeps_the_longest_of_recovery_and_agents_days(knowledge: Knowledge) -> None:
@@ -298,6 +349,12 @@ def test_the_acid_under_the_chin_is_never_given_with_an_injection_beside_it(know
     assert rule_of(first)[0] == "M6"
     assert "their intervals do not fit together" in rule_of(first)[2]
     assert (first.interval, second.interval) == ((30, 30, 60), hands.candidate.interval)
+    # So does another rhythm of its own: not the acid's rule.
+    own = replace(hands, candidate=replace(hands.candidate, own_row=True))
+    case_two, face, _hands = two(knowledge, BRI, HANDS)
+    for course in together(case_two, face, own, knowledge):
+        assert rule_of(course)[0] == "M5"
+        assert rule_of(course)[2].endswith(": their intervals do not fit together.")
     # Also where a clinic's own catalogue gave it the rhythm of the others.
     usual = replace(chin, candidate=replace(chin.candidate, own_row=False, interval=(7, 14, 21)))
     case, _chin, neck = two(knowledge, CHIN, NECK)
@@ -362,6 +419,19 @@ def test_lidocaine_in_both_cocktails_counts_together_against_the_day(knowledge: 
         f"Two courses, brightening/face first, the other from {day_words(over[1].start_earliest)}: "
         "the lidocaine in both would be above the limit of the day.",
     )
+    # What was given counts on the day of the shared visit: yesterday's today and not later.
+    given = parse(
+        example_case({
+            "concerns": [BRI, HANDS],
+            "patient": {"given": [{"agent": "lidocaine", "dose_mg": 70, "date": "2026-11-30"}], "weight_kg": 60},
+        }),
+        knowledge.schema,
+    )  # fmt: skip
+    most = with_lidocaine(face, "135"), with_lidocaine(hands, "65"), with_lidocaine(hands, "66")
+    assert len(together(given, *most[:2], knowledge)) == 1
+    assert len(together(given, most[0], most[2], knowledge)) == 2
+    later = replace(most[2], candidate=replace(most[2].candidate, free_from=given.today + timedelta(days=1)))
+    assert len(together(given, most[0], later, knowledge)) == 1
     # The stricter of both limits counts.
     halved = face.outcome.copy()
     halved.factor = Decimal("0.5")
@@ -407,7 +477,8 @@ def test_a_shared_cocktail_is_one_part_of_the_longer_course(
         "REFERENCE.md §8.5 M1",
         f"{cocktail} treats both concerns in one part; the more severe band counts.",
     )
-    assert merged.outcome == next(p for p in (first, second) if p.candidate.cocktail == cocktail).outcome
+    lead = next(p for p in (first, second) if p.candidate.cocktail == cocktail)
+    assert (merged.outcome, merged.steps) == (lead.outcome, lead.steps)
     # By two modalities there is nothing to share.
     needled = replace(by_syringe[1], candidate=replace(by_syringe[1].candidate, modality="needle-free"))
     assert rule_of(together(case, by_syringe[0], needled, knowledge)[0])[0] == "M3"

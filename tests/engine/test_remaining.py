@@ -8,19 +8,24 @@ from typing import Any
 import pytest
 
 from protocols.engine import parse, parse_follow_up, propose
+from protocols.engine.candidates import with_volume
 from protocols.engine.courses import Planned
 from protocols.engine.examples import example_case
-from protocols.engine.following import SignedPart
+from protocols.engine.following import Done, SignedPart
 from protocols.engine.proposing import Survey, survey
-from protocols.engine.remaining import _fitted, _kept, _window, deepened, next_in_order
+from protocols.engine.remaining import _fitted, _kept, _start, _window, deepened, next_in_order
 from protocols.engine.verdicts import Way
-from tests.engine.test_replan_decisions import KNOWN, TODAY, day, decide, under_way
+from tests.engine.test_replan_decisions import KNOWN, TODAY, day, decide, scored, under_way
 from tests.engine.test_replan_laws import signed as as_signed
 
 PIGMENT = {"indication": "pigment", "area": "face", "grade": 2, "lesion_cm2": 80}
 WRINKLES = {"indication": "wrinkles", "area": "face", "grade": 2}
 THIGHS = {"indication": "cellulite", "area": "thighs", "grade": 2}
 HANDS = {"indication": "rejuvenation", "area": "hands", "grade": 2}
+FACE = {"indication": "rejuvenation", "area": "face", "grade": 2}
+CHIN = {
+    "indication": "fat", "area": "submental", "scale": "cr-smfrs", "items": {"grade": 2}, "smslg_grade": 2, "field_cm2": 24,
+}  # fmt: skip
 
 
 def surveyed(*concerns: dict[str, Any], modality: str = "any", **patient: Any) -> Survey:
@@ -76,6 +81,26 @@ def test_the_signed_volume_is_cut_to_what_the_weight_of_today_allows() -> None:
     assert caffeine.limit_mg == 90
     assert caffeine.dose_mg is not None
     assert Decimal(89) < caffeine.dose_mg <= 90
+
+
+def test_the_kept_volume_is_rounded_down_to_the_tenth_below_the_limit() -> None:
+    """39 kg may have 117 mg of caffeine: 17.55 mL by jet. 20 mL were signed, 15 mL would be proposed today."""
+    found, one = planned(THIGHS, weight_kg=39, modality="needle-free")
+    assert one.candidate.volume_ml == 15
+    now = _kept(signed(one, volume_ml=Decimal(20)), one, found.case, KNOWN).candidate
+    assert now.volume_ml == Decimal("17.5")
+    caffeine = now.components[0]
+    assert (caffeine.agent, caffeine.dose_mg, caffeine.limit_mg) == ("caffeine", Decimal("116.66"), 117)
+
+
+def test_what_the_day_has_left_is_kept_even_below_one_millilitre() -> None:
+    """Of the 6 mL that a day may have 5.4 are given."""
+    given = [{"agent": "nctf-complex", "volume_ml": 5.4, "date": day(0)}]
+    found, one = planned(FACE, given=given)
+    that_day = replace(one.candidate, free_from=TODAY)
+    small = replace(one, candidate=with_volume(that_day, Decimal("0.3"), found.case, KNOWN))
+    now = _kept(signed(one, volume_ml=Decimal(3)), small, found.case, KNOWN).candidate
+    assert (now.cocktail, now.volume_ml) == ("CK-REJ-1", Decimal("0.6"))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +171,8 @@ def test_never_deeper_than_a_rule_allows_and_only_by_needling() -> None:
     assert deepened(replace(one, outcome=capped), KNOWN) is None
     _found, syringe = planned(WRINKLES, modality="syringe")
     assert deepened(syringe, KNOWN) is None
+    flat = replace(syringe, candidate=replace(syringe.candidate, depth_mm=Decimal("0.5")))
+    assert deepened(flat, KNOWN) is None
 
 
 # ---- the visit as a whole -------------------------------------------------------------------------------------
@@ -177,6 +204,19 @@ def test_two_parts_together_stay_inside_the_volume_of_a_visit() -> None:
     )
     assert _fitted((needled, second), found, KNOWN) == (needled, second)
     assert _fitted((second,), found, KNOWN) == (second,)
+    # And it needs none where the first part has taken it all.
+    full = replace(first, candidate=replace(first.candidate, volume_ml=Decimal(20)))
+    beside = replace(second, candidate=replace(second.candidate, modality="microneedling"))
+    assert _fitted((full, beside), found, KNOWN) == (full, beside)
+
+
+def test_a_volume_that_fits_is_not_rounded() -> None:
+    found = surveyed(PIGMENT, HANDS)
+    first, second = (one.planned for one in found.chosen)
+    assert first is not None
+    assert second is not None
+    exact = replace(second, candidate=with_volume(second.candidate, Decimal("1.25"), found.case, KNOWN))
+    assert _fitted((first, exact), found, KNOWN) == (first, exact)
 
 
 def test_an_agent_in_two_parts_of_a_visit_stays_inside_its_limit() -> None:
@@ -186,11 +226,15 @@ def test_an_agent_in_two_parts_of_a_visit_stays_inside_its_limit() -> None:
     assert two is not None
     own = two.candidate.components[0]
 
-    def visit(**limits: Any) -> Decimal | None:
-        """The volume of the second part; its first agent is in the first part too, 1 mL with 30 mg."""
+    def visit(told: bool = True, **limits: Any) -> Decimal | None:
+        """The volume of the second part; its first agent is in the first part too, 1 mL with 30 mg, if that is told."""
         mine = replace(own, **({"dose_mg": None, "limit_mg": None, "limit_ml": None} | limits))
-        theirs = replace(own, volume_ml=Decimal(1), dose_mg=Decimal(30) if limits.get("dose_mg") else None)
-        a = replace(one, candidate=replace(one.candidate, components=(theirs,)))
+        theirs = replace(
+            own, volume_ml=Decimal(1), dose_mg=Decimal(30) if told and limits.get("dose_mg") else None
+        )
+        # The agent stands behind another one that the second part does not have.
+        other = replace(one.candidate.components[0], limit_mg=Decimal(1))
+        a = replace(one, candidate=replace(one.candidate, components=(other, theirs)))
         b = replace(two, candidate=replace(two.candidate, components=(mine,)))
         fitted = _fitted((a, b), found, KNOWN)
         return fitted[1].candidate.volume_ml if len(fitted) == 2 else None
@@ -201,6 +245,9 @@ def test_an_agent_in_two_parts_of_a_visit_stays_inside_its_limit() -> None:
     assert visit(dose_mg=Decimal(20), limit_mg=Decimal(40)) == 1
     assert visit(dose_mg=Decimal(20), limit_mg=Decimal(30)) is None
     assert visit(dose_mg=Decimal(20), limit_mg=Decimal(20)) is None
+    # What is counted in mL there takes no mg here.
+    assert visit(told=False, dose_mg=Decimal(20), limit_mg=Decimal(20)) == whole
+    assert visit(told=False, dose_mg=Decimal(20), limit_mg=Decimal(10)) == 1
     assert visit(volume_ml=Decimal(2), limit_ml=Decimal(3)) == whole
     assert visit(volume_ml=Decimal(2), limit_ml=Decimal("1.5")) == Decimal("0.5")
     assert visit(
@@ -224,6 +271,21 @@ def test_a_plan_that_goes_on_unchanged_tells_no_change() -> None:
     assert (course["sessions_done"], course["sessions_total"]) == (2, 5)
     assert [session["number"] for session in course["sessions"]] == [3, 4, 5]
     assert course["why"][0]["text"] == "2 done, 3 to come, 5 in all."
+
+
+def begun(
+    *concerns: dict[str, Any], done: int = 1, last: int = 14, modality: str = "any", **patient: Any
+) -> dict[str, Any]:
+    """What is proposed for these concerns, signed and so far done; `patient` has happened since."""
+    case = example_case(
+        {"concerns": list(concerns), "patient": {"bmi": 24}, "preferences": {"modality": modality}}
+    )
+    answer = propose(parse(case, KNOWN.schema), KNOWN, TODAY).to_dict()
+    return case | {
+        "plan": as_signed(answer, TODAY - timedelta(days=last + 14 * done + 5)),
+        "done": [{"number": n, "date": day(last + 14 * (done - n))} for n in range(1, done + 1)],
+        "missed": [], "scores": [], "adverse_events": [], "patient": case["patient"] | patient,
+    }  # fmt: skip
 
 
 def change(data: dict[str, Any], **part: Any) -> dict[str, Any]:
@@ -271,6 +333,51 @@ def test_an_agent_that_today_forbids_is_told_as_saline() -> None:
     assert (rows(course), course["decision"]) == ([], "continue")
 
 
+@pytest.mark.parametrize(
+    ("concern", "modality", "condition", "cocktail", "agent", "rule"),
+    [
+        # Taken away by a rule: its name. By the agent's own list of conditions: R48.
+        (WRINKLES, "microneedling", {"code": "cancer", "status": "past"}, "CK-WRI-N", "peptide-blend", "R26"),
+        (THIGHS, "syringe", {"code": "cholestasis"}, "CK-CEL-2", "artichoke", "R48"),
+    ],
+)
+def test_saline_in_an_agents_place_names_the_rule_that_took_it_away(
+    concern: dict[str, Any], modality: str, condition: dict[str, Any], cocktail: str, agent: str, rule: str
+) -> None:
+    data = change(begun(concern, modality=modality, conditions=[condition]), cocktail=cocktail)
+    for session in data["plan"]["courses"][0]["sessions"]:
+        del session["parts"][0]["agents"]
+    course = decide(data)
+    assert [(row[0], row[3:5], row[6]) for row in rows(course)] == [("composition", (agent, "saline"), rule)]
+
+
+def test_the_same_cocktail_by_another_modality_adjusts_the_plan() -> None:
+    """Filler that stays leaves the jet only (R55)."""
+    data = under_way(3, 5)
+    data["patient"]["procedures"] = [{"code": "filler-permanent", "area": "face", "date": day(400)}]
+    course = decide(data)
+    assert [row[:6] for row in rows(course)] == [
+        ("modality", "pigment/face", [4, 5], "syringe", "needle-free", "Needle-free jet, not injection by syringe.")
+    ]  # fmt: skip
+    assert course["decision"] == "adjust"
+
+
+def test_a_longer_course_with_another_depth_is_an_adjusted_one() -> None:
+    course = decide(change(under_way(2, 5, 43), depth_mm="3.0"))
+    assert (course["decision"], course["sessions_total"]) == ("adjust", 6)
+
+
+def test_each_part_of_a_visit_tells_its_own_changes() -> None:
+    """The first has another cocktail today, the second another volume: both are told, and none is called left out."""
+    data = begun(FACE, HANDS, conditions=[{"code": "leber-optic"}])
+    for session in data["plan"]["courses"][0]["sessions"]:
+        session["parts"][1]["volume_ml"] = "9.0"
+    assert [row[:5] for row in rows(decide(data))] == [
+        ("cocktail", "rejuvenation/face", [2, 3, 4, 5], "CK-REJ-1", "CK-REJ-2"),
+        ("volume", "rejuvenation/hands", [2, 3, 4, 5], "9.0", "3.0"),
+    ]
+
+
 def test_a_longer_interval_is_told() -> None:
     """Signed every 3 days; pigment by syringe needs 7 at least and 14 as the target."""
     data = under_way(3, 5)
@@ -304,6 +411,60 @@ def test_an_added_session_is_told() -> None:
     assert row[:6] == ("sessions", None, [], "5", "6", "6 sessions in all, not 5.")
     assert row[6] == "§8.2"
     assert row[7]
+
+
+def rhythm(visits: str, done: int, last: int, **more: Any) -> dict[str, Any]:
+    """Pigment (P) and the back of the hands (H) in these visits."""
+    data = under_way(1, 1, **more)
+    data["concerns"].append(HANDS)
+    hands = begun(PIGMENT, HANDS)["plan"]["courses"][0]["sessions"][0]["parts"][1]
+    course = data["plan"]["courses"][0]
+    parts = {"P": course["sessions"][0]["parts"][0], "H": hands}
+    course["concerns"] = ["pigment/face", "rejuvenation/hands"]
+    course["sessions"] = [
+        {"number": n, "parts": [parts[letter] for letter in visit]}
+        for n, visit in enumerate(visits.split(), 1)
+    ]
+    data["done"] = [{"number": n, "date": day(last + 14 * (done - n))} for n in range(1, done + 1)]
+    data["plan"]["signed_on"] = day(last + 14 * done + 5)
+    return data
+
+
+def to_come(course: dict[str, Any]) -> str:
+    names = {"pigment/face": "P", "rejuvenation/hands": "H"}
+    return " ".join(
+        "".join(names[part["concern"]] for part in session["parts"]) for session in course["sessions"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("visits", "done", "left"),
+    [
+        ("PH PH PH PH", 2, "PH PH PH"),
+        # The shorter of two ends first, and stays so (M4).
+        ("PH PH PH P", 2, "PH P P"),
+        ("PH PH PH P P", 3, "P P P"),
+        # Two that alternate go on alternating (M2, M5), also when one visit only was to come.
+        ("P H P H", 2, "P H P"),
+        ("P H P H", 3, "H P"),
+        ("H P H P H", 3, "P H P"),
+        ("PH P PH P", 2, "PH P PH"),
+        ("PH P PH P PH", 3, "P PH P"),
+        # The slower one is done with.
+        ("PH P PH P P", 3, "P P P"),
+    ],
+)
+def test_a_session_added_after_a_pause_goes_on_with_the_rhythm(visits: str, done: int, left: str) -> None:
+    course = decide(rhythm(visits, done, 50))
+    assert (course["decision"], course["sessions_total"]) == ("extend", len(visits.split()) + 1)
+    assert to_come(course) == left
+
+
+@pytest.mark.parametrize("visits", ["PH PH PH PH", "PH PH PH P", "PH PH PH H", "P H P H", "PH P PH P"])
+def test_one_more_is_for_the_concern_that_both_sides_want_more_of(visits: str) -> None:
+    """Pigment is better and more of it is wanted, the hands are done: also where theirs was the last session."""
+    course = decide(rhythm(visits, 4, 14, scores=[scored(30, wants_more=True)]))
+    assert (course["decision"], course["sessions_total"], to_come(course)) == ("extend", 5, "P")
 
 
 # ---- when -----------------------------------------------------------------------------------------------------
@@ -355,6 +516,21 @@ def test_what_was_really_done_decides_the_recovery() -> None:
     assert decide(data)["start_earliest"] == (TODAY + timedelta(days=11)).isoformat()
     data["done"][-1] = {"number": 3, "date": day(3)}
     assert decide(data)["start_earliest"] == (TODAY + timedelta(days=4)).isoformat()
+
+
+def test_after_deoxycholic_acid_the_area_recovers_for_thirty_days_whatever_follows() -> None:
+    _found, chin = planned(CHIN)
+    assert chin.candidate.cocktail == "CK-FAT-1"
+    other = replace(chin, candidate=replace(chin.candidate, cocktail="CK-FAT-2", interval=(7, 14, 21)))
+    state = parse_follow_up(under_way(3, 5, 3), KNOWN)
+    done = state.done_in(0)
+    for old, days in ((signed(chin), 30), (signed(other), 7)):
+        # As signed, or as it was done otherwise.
+        as_signed_course = replace(state.courses[0], sessions=((3, (old,)),))
+        for course, parts in ((as_signed_course, ()), (state.courses[0], (old,))):
+            last = Done(0, 3, done[-1].day, parts)
+            way = Way(0, course, (*done[:-1], last), TODAY)
+            assert _start(way, (other,), (7, 14, 21), (), KNOWN) == last.day + timedelta(days=days)
 
 
 def test_why_is_told_once_however_the_sessions_differ() -> None:

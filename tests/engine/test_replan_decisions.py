@@ -184,7 +184,10 @@ def test_a_waiting_rule_holds_the_course_until_its_date() -> None:
     assert (course["decision"], course["until"]) == ("hold", (TODAY + timedelta(days=10)).isoformat())
 
 
-def test_deoxycholic_acid_never_passes_six_in_a_lifetime() -> None:
+@pytest.mark.parametrize(
+    ("before", "in_all", "decision"), [(0, 5, "continue"), (1, 5, "continue"), (2, 4, "continue"), (4, 2, "complete"), (5, 2, "complete")]
+)  # fmt: skip
+def test_deoxycholic_acid_never_passes_six_in_a_lifetime(before: int, in_all: int, decision: str) -> None:
     data = under_way(2, 5, 35)
     data["concerns"] = [
         {"indication": "fat", "area": "submental", "scale": "cr-smfrs", "items": {"grade": 2}, "smslg_grade": 2, "field_cm2": 24}
@@ -198,10 +201,10 @@ def test_deoxycholic_acid_never_passes_six_in_a_lifetime() -> None:
         ]  # fmt: skip
     data["done"] = [{"number": 1, "date": day(65)}, {"number": 2, "date": day(35)}]
     data["patient"]["procedures"] = [
-        {"code": "dc-injection", "area": "submental", "date": day(400), "count": 2}
-    ]
+        {"code": "dc-injection", "area": "submental", "date": day(400), "count": before}
+    ][:before]
     found = decide(data)
-    assert found["sessions_total"] == 4
+    assert (found["sessions_total"], found["decision"]) == (in_all, decision)
     assert found["interval_days"] == {"min": 30, "target": 30, "max": 60}
 
 

@@ -1,6 +1,6 @@
 """Days between sessions: recovery between our own modalities (REFERENCE.md §8.3), an agent's own days (§3), months."""
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,10 +8,12 @@ import pytest
 
 from protocols.engine import Knowledge, parse, propose
 from protocols.engine.candidates import days_between
+from protocols.engine.case import Fact
+from protocols.engine.effects import waiting_date
 from protocols.engine.examples import example_case
 from protocols.engine.proposing import survey
 from protocols.engine.remaining import deepened
-from protocols.engine.rules import add_months
+from protocols.engine.rules import Scene, add_months
 
 #: What was done -> (modality, depth mm, cocktail) and the days to a syringe, a jet, needling to 0.5 mm, deeper needling.
 DONE: dict[str, tuple[str, str | None, str, tuple[int, int, int, int]]] = {
@@ -94,6 +96,35 @@ def test_months_later_is_the_same_day_or_the_last_of_a_shorter_month(
     assert add_months(date.fromisoformat(day), months) == date.fromisoformat(then)
 
 
+@pytest.mark.parametrize(
+    ("burns", "until"),
+    [
+        # Healed: 14 days from then. Else from the burn itself, on dark skin longer.
+        ([{"healed_on": "2026-11-20", "date": "2026-11-01"}], "2026-12-04"),
+        ([{"date": "2026-11-20"}], "2026-12-30"),
+        # The last of several counts; what is no fact of the patient has no day.
+        ([None, {"healed_on": "2026-11-20"}], "2026-12-04"),
+        ([{"healed_on": "2026-11-20"}, None, {"date": "2026-11-20"}], "2026-12-30"),
+        # Without any day nobody knows how long.
+        ([{}], None),
+        ([{"healed_on": "2026-11-20"}, {}], None),
+        ([None], None),
+    ],
+)
+def test_a_waiting_time_counts_from_healing_or_else_from_the_burn(
+    burns: list[dict[str, str] | None], until: str | None, knowledge: Knowledge
+) -> None:
+    case = parse(example_case({"patient": {"phototype": 5}}), knowledge.schema)
+    spec = {"days": 14, "after": "healed_on", "otherwise": {"days": 28, "dark_days": 40, "after": "date"}}
+    evidence = tuple(("burnt", Fact("sunburn", burn) if burn is not None else None) for burn in burns)
+    found = waiting_date(spec, evidence, Scene(case, case.today, knowledge))
+    assert found == (True, date.fromisoformat(until) if until else None)
+    if until:
+        day = date.fromisoformat(until)
+        for today, waits in ((day - timedelta(days=1), True), (day, False)):
+            assert waiting_date(spec, evidence, Scene(case, today, knowledge)) == (waits, day)
+
+
 def _needled(knowledge: Knowledge, grade: int, **patient: Any) -> Any:
     case = parse(
         example_case({
@@ -160,3 +191,5 @@ def test_anaphylaxis_waits_for_allergology_until_its_trigger_is_coded(
     assert bool(unknown) is waits
     if waits:
         assert answer["status"] == "deferred"
+        # A substance that nobody knows explains no anaphylaxis: the physician reads of both.
+        assert any(because.startswith("Anaphylaxis") for because in unknown[0]["because"])

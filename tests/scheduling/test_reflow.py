@@ -107,7 +107,7 @@ def test_no_way_has_fewer_moves(problem: tuple[list[Visit], Diary, Preferences],
 
 
 @given(problems_of_two(), PICKS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_no_way_has_fewer_moves_when_every_visit_keeps_its_location(
     problem: tuple[list[Visit], list[Diary], Preferences], picks: list[int]
 ) -> None:
