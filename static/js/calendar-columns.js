@@ -113,7 +113,6 @@
       let left = most;
       if (!this.held()) {
         for (const key of this.far()) {
-          if (left <= 0) break;
           for (const { place } of this.drawn.get(key).values()) this.free.push(place);
           for (const known of [this.drawn, this.whole, this.stale]) known.delete(key);
         }

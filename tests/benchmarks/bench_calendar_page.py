@@ -24,7 +24,7 @@ from django.test import Client
 #: A frame later than this is seen as a stutter.
 STUTTER_MS = 50
 #: So often each day is opened, scrolled, dragged in and changed.
-ROUNDS = 5
+ROUNDS = 3
 CATEGORIES = "devtools.timeline,disabled-by-default-devtools.timeline,disabled-by-default-devtools.timeline.frame,toplevel,cc"
 
 

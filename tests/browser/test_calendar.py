@@ -209,10 +209,13 @@ def test_what_others_do_appears_within_seconds_without_a_reload(person: Any, cli
     page, theirs = calendar(one, day), calendar(other, day)
     page.evaluate("window.sameGround = true")
     before = box(card(page, visit))["y"]
+    card(page, visit).focus()
     drag(theirs, visit, 15)
     expect(theirs.locator(".toast-x")).to_contain_text("moved to")
     expect(card(page, visit)).to_have_accessible_name(re.compile("15:00 to 15:30"), timeout=5000)
     assert box(card(page, visit))["y"] == pytest.approx(before + 5 * 12 * ROW, abs=2)
+    # Who is on it with the keyboard stays on it.
+    expect(card(page, visit)).to_be_focused()
     # Booked, confirmed and cancelled by others too; what is cancelled leaves the day and is counted.
     ana = clinic.appointment(starts_at=clinic.at(17, day=day), patient=clinic.patient("Ana", "Segura"))
     expect(card(page, ana)).to_be_visible(timeout=5000)
