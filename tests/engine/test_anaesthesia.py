@@ -187,6 +187,11 @@ def test_under_the_chin_wheals_are_cut_to_the_whole_millilitre(
         (Comfort("dc-wheals", None, None, 8, (), Decimal(5)), "50"),
         (Comfort("ice-vibration", None, None, 4), "0"),
         (Comfort("none", None, None, 1), "0"),
+        # Neither grams of what is no cream nor mL of what is no wheal, nor either without its amount.
+        (Comfort("ice-vibration", Decimal(3), None, 4), "0"),
+        (Comfort("ice-vibration", None, None, 4, (), Decimal(3)), "0"),
+        (Comfort("emla-5", None, None, 7), "0"),
+        (Comfort("dc-wheals", None, None, 8), "0"),
     ],
 )
 def test_what_counts_to_the_sum(comfort: Comfort, mg: str, knowledge: Knowledge) -> None:

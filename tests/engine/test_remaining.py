@@ -14,6 +14,7 @@ from protocols.engine.examples import example_case
 from protocols.engine.following import Done, SignedPart
 from protocols.engine.proposing import Survey, survey
 from protocols.engine.remaining import _fitted, _kept, _start, _window, deepened, next_in_order
+from protocols.engine.replan import resurvey
 from protocols.engine.verdicts import Way
 from tests.engine.test_replan_decisions import KNOWN, TODAY, day, decide, scored, under_way
 from tests.engine.test_replan_laws import signed as as_signed
@@ -490,6 +491,12 @@ def test_the_window_of_the_next_session(gap: int, start: int, window: tuple[int,
     assert told[0] == window
     assert all(other == (7, 14, 21) for other in told[1:])
     assert course["start_earliest"] == (TODAY + timedelta(days=start - gap)).isoformat()
+
+
+def test_each_session_to_come_has_one_window() -> None:
+    (course,) = resurvey(parse_follow_up(under_way(3, 5), KNOWN), KNOWN, TODAY).courses
+    assert course.windows == ((14, 14, 21), (7, 14, 21))
+    assert len(course.sessions) == 2
 
 
 def test_beyond_all_limits_the_window_is_the_day_itself() -> None:
