@@ -204,7 +204,7 @@ def test_under_the_chin_wheals_are_cut_to_the_whole_millilitre(
     room_mg: str, product: str, volume: int | None, rules: tuple[str, ...], knowledge: Knowledge
 ) -> None:
     found = offer(knowledge, CHIN, preferences={"pain": 10}, room_mg=Decimal(room_mg))
-    assert (found.product, found.volume_ml, found.rules) == (product, volume, rules)
+    assert (found.product, found.volume_ml, found.rules, found.need) == (product, volume, rules, 8)
     # Only where the need is at its highest; a milder one has the creams.
     assert offer(knowledge, CHIN, preferences={"pain": 5}).product == "lidocaine-4-cream"
 
@@ -282,6 +282,12 @@ def test_the_most_cream_of_one_part(
     case, found = planned(knowledge, WRINKLES, weight_kg=weight)
     candidate = replace(found.candidate, area=area)
     assert most_grams(candidate, case, knowledge, product) == Decimal(grams)
+
+
+def test_a_small_area_takes_no_more_cream_than_a_gram_to_ten_square_centimetres(knowledge: Knowledge) -> None:
+    neck = {"indication": "wrinkles", "area": "neck", "grade": 2}
+    found = offer(knowledge, neck, preferences={"pain": 10})
+    assert (found.product, found.grams) == ("emla-5", 15)
 
 
 def test_an_allergy_takes_away_each_product_that_holds_it(knowledge: Knowledge) -> None:
