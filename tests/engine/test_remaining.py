@@ -72,6 +72,24 @@ def test_the_signed_volume_is_kept_up_to_the_most_of_the_area(volume: str, kept:
     assert now.depth_mm == one.candidate.depth_mm
 
 
+@pytest.mark.parametrize(
+    ("concern", "modality", "volume", "kept"),
+    [
+        # What lies on the face for needling is 3 mL, and 5 mL by syringe; the acid's 10 mL are the label's.
+        (WRINKLES, "microneedling", "4", "3"),
+        (WRINKLES, "syringe", "4", "4"),
+        (CHIN, "syringe", "9", "9"),
+        (CHIN, "syringe", "11", "10"),
+    ],
+)
+def test_the_most_of_an_area_is_that_of_the_modality_and_of_the_acid(
+    concern: dict[str, Any], modality: str, volume: str, kept: str
+) -> None:
+    found, one = planned(concern, modality=modality)
+    now = _kept(signed(one, volume_ml=Decimal(volume)), one, found.case, KNOWN).candidate
+    assert (now.modality, now.volume_ml) == (modality, Decimal(kept))
+
+
 def test_the_signed_volume_is_cut_to_what_the_weight_of_today_allows() -> None:
     """3 mg/kg of caffeine at 30 kg are 90 mg; the plan was signed for a heavier patient."""
     found, one = planned(THIGHS, weight_kg=30)
