@@ -73,7 +73,8 @@ def _verdicts(way: Way, state: FollowUp, found: Survey, knowledge: Knowledge, to
         verdict for code in way.signed.concerns if way.part_of(code) is not None
         for verdict in [response_verdict(code, way, state, knowledge)] if verdict is not None
     ]  # fmt: skip
-    late = lateness(way, state, knowledge)
+    ends = any(row.total is not None and row.total <= way.signed.total for row in rows)
+    late = lateness(way, state, knowledge, ends=ends)
     if late is not None:
         rows.append(late)
     for one in found.chosen:

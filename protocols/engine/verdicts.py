@@ -326,8 +326,11 @@ def response_verdict(code: str, way: Way, state: FollowUp, knowledge: Knowledge)
     return say("complete", "All planned sessions are done: final review and maintenance.", done)
 
 
-def lateness(way: Way, state: FollowUp, knowledge: Knowledge) -> Verdict | None:
-    """What a late course needs (REFERENCE.md §8.2); None while it is inside its window."""
+def lateness(way: Way, state: FollowUp, knowledge: Knowledge, *, ends: bool = False) -> Verdict | None:
+    """What a late course needs (REFERENCE.md §8.2); None while it is inside its window.
+
+    Nothing is added to a course that `ends` at a session by the response (§2.1).
+    """
     table = knowledge.tables["lateness"]
     if way.gap is None or way.last is None or not way.coming or way.gap <= way.signed.interval[2]:
         return None
@@ -351,6 +354,7 @@ def lateness(way: Way, state: FollowUp, knowledge: Knowledge) -> Verdict | None:
     # A version signed during the long pause has its added session already.
     before = table["rows"][table["rows"].index(row) - 1]["up_to_days"] if add else 0
     answered = state.signed_on is not None and (state.signed_on - way.last).days > before
-    if add and way.count < row["when_done_below"] and way.signed.total + add <= most and not answered:
+    fits = add and way.count < row["when_done_below"] and way.signed.total + add <= most
+    if fits and not answered and not ends:
         return say("extend", f"{row['text']} One session is added.", way.signed.total + add)
     return say("continue", row["text"])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from protocols.engine import Knowledge, parse, propose
-from protocols.engine.anaesthesia import Comfort, choose, limit_mg, most_grams
+from protocols.engine.anaesthesia import Comfort, choose, infiltrated_mg, limit_mg, most_grams, need
 from protocols.engine.case import Case
 from protocols.engine.courses import Planned
 from protocols.engine.examples import example_case
@@ -118,6 +118,36 @@ def test_the_product_follows_the_need(pain: int, need: int, product: str, knowle
     assert (found.need, found.product, found.rules) == (need, product, ())
 
 
+@pytest.mark.parametrize(
+    ("modality", "technique", "depth", "area", "pain", "points"),
+    [
+        # REFERENCE.md §7.3: by technique, for needling by depth.
+        ("syringe", "nappage", "1.5", "face", 5, 3), ("syringe", "papule", "1.5", "face", 5, 4),
+        ("syringe", "point-by-point", "6.0", "thighs", 5, 5), ("syringe", "dc-grid", "6.0", "submental", 5, 6),
+        ("needle-free", "jet", None, "face", 5, 2), ("microneedling", "pen", "0.5", "face", 5, 3),
+        ("microneedling", "pen", "0.51", "face", 5, 5), ("microneedling", "pen", "1.0", "face", 5, 5),
+        ("microneedling", "pen", "1.01", "face", 5, 6),
+        # One more where it hurts more.
+        ("syringe", "papule", "1.5", "scalp", 5, 5), ("syringe", "papule", "1.5", "periorbital", 5, 5),
+        ("syringe", "papule", "1.5", "hands", 5, 5), ("syringe", "papule", "1.5", "neck", 5, 4),
+        # By the patient: not told is the middle.
+        ("syringe", "papule", "1.5", "face", 0, 3), ("syringe", "papule", "1.5", "face", 3, 3),
+        ("syringe", "papule", "1.5", "face", 4, 4), ("syringe", "papule", "1.5", "face", 6, 4),
+        ("syringe", "papule", "1.5", "face", 7, 6), ("syringe", "papule", "1.5", "face", 10, 6),
+        ("syringe", "papule", "1.5", "face", None, 4),
+    ],
+)  # fmt: skip
+def test_the_points_of_pain(
+    modality: str, technique: str, depth: str | None, area: str, pain: int | None, points: int, knowledge: Knowledge
+) -> None:  # fmt: skip
+    case, found = planned(knowledge, WRINKLES)
+    case = replace(case, preferences={} if pain is None else {"pain": pain})
+    candidate = replace(
+        found.candidate, modality=modality, technique=technique, depth_mm=Decimal(depth) if depth else None, area=area
+    )  # fmt: skip
+    assert need(candidate, case, knowledge) == points
+
+
 def test_a_refused_product_gives_way_to_the_next_weaker_with_its_rules(knowledge: Knowledge) -> None:
     pain = {"pain": 10}
     found = offer(knowledge, WRINKLES, preferences=pain, refused={"emla-5": ["R52"]})
@@ -174,7 +204,7 @@ def test_under_the_chin_wheals_are_cut_to_the_whole_millilitre(
     room_mg: str, product: str, volume: int | None, rules: tuple[str, ...], knowledge: Knowledge
 ) -> None:
     found = offer(knowledge, CHIN, preferences={"pain": 10}, room_mg=Decimal(room_mg))
-    assert (found.product, found.volume_ml, found.rules) == (product, volume, rules)
+    assert (found.product, found.volume_ml, found.rules, found.need) == (product, volume, rules, 8)
     # Only where the need is at its highest; a milder one has the creams.
     assert offer(knowledge, CHIN, preferences={"pain": 5}).product == "lidocaine-4-cream"
 
@@ -187,6 +217,11 @@ def test_under_the_chin_wheals_are_cut_to_the_whole_millilitre(
         (Comfort("dc-wheals", None, None, 8, (), Decimal(5)), "50"),
         (Comfort("ice-vibration", None, None, 4), "0"),
         (Comfort("none", None, None, 1), "0"),
+        # Neither grams of what is no cream nor mL of what is no wheal, nor either without its amount.
+        (Comfort("ice-vibration", Decimal(3), None, 4), "0"),
+        (Comfort("ice-vibration", None, None, 4, (), Decimal(3)), "0"),
+        (Comfort("emla-5", None, None, 7), "0"),
+        (Comfort("dc-wheals", None, None, 8), "0"),
     ],
 )
 def test_what_counts_to_the_sum(comfort: Comfort, mg: str, knowledge: Knowledge) -> None:
@@ -216,6 +251,23 @@ def test_the_limit_of_the_sum(patient: dict[str, Any], factor: str, mg: str, kno
     assert limit_mg(case, outcome, knowledge, case.today) == Decimal(mg)
 
 
+def test_the_lidocaine_inside_all_cocktails_of_a_visit_is_summed(knowledge: Knowledge) -> None:
+    _case, found = planned(knowledge, WRINKLES)
+
+    def with_mg(*doses: tuple[str, str | None]) -> Any:
+        part = found.candidate.components[0]
+        parts = (replace(part, agent=agent, dose_mg=Decimal(mg) if mg else None) for agent, mg in doses)
+        return replace(found.candidate, components=tuple(parts))
+
+    one, other = (
+        with_mg(("vitamin-c", "500"), ("lidocaine", "10")),
+        with_mg(("lidocaine", "20.5"), ("saline", None)),
+    )
+    assert infiltrated_mg((one, other)) == Decimal("30.5")
+    assert infiltrated_mg((one, with_mg(("lidocaine", None)))) == 10
+    assert infiltrated_mg(()) == 0
+
+
 @pytest.mark.parametrize(
     ("weight", "area", "product", "grams"),
     [
@@ -230,6 +282,12 @@ def test_the_most_cream_of_one_part(
     case, found = planned(knowledge, WRINKLES, weight_kg=weight)
     candidate = replace(found.candidate, area=area)
     assert most_grams(candidate, case, knowledge, product) == Decimal(grams)
+
+
+def test_a_small_area_takes_no_more_cream_than_a_gram_to_ten_square_centimetres(knowledge: Knowledge) -> None:
+    neck = {"indication": "wrinkles", "area": "neck", "grade": 2}
+    found = offer(knowledge, neck, preferences={"pain": 10})
+    assert (found.product, found.grams) == ("emla-5", 15)
 
 
 def test_an_allergy_takes_away_each_product_that_holds_it(knowledge: Knowledge) -> None:

@@ -14,6 +14,7 @@ from protocols.engine.examples import example_case
 from protocols.engine.following import Done, SignedPart
 from protocols.engine.proposing import Survey, survey
 from protocols.engine.remaining import _fitted, _kept, _start, _window, deepened, next_in_order
+from protocols.engine.replan import resurvey
 from protocols.engine.verdicts import Way
 from tests.engine.test_replan_decisions import KNOWN, TODAY, day, decide, scored, under_way
 from tests.engine.test_replan_laws import signed as as_signed
@@ -61,7 +62,7 @@ def test_a_part_as_proposed_stays_as_it_is() -> None:
     assert _kept(bare, one, found.case, KNOWN) == one
 
 
-@pytest.mark.parametrize(("volume", "kept"), [("2.0", "2.0"), ("4.9", "4.9"), ("5.0", "5.0"), ("5.1", "5")])
+@pytest.mark.parametrize(("volume", "kept"), [("1.25", "1.25"), ("4.9", "4.9"), ("5.0", "5.0"), ("5.1", "5")])
 def test_the_signed_volume_is_kept_up_to_the_most_of_the_area(volume: str, kept: str) -> None:
     found, one = planned(PIGMENT)
     part = signed(one, volume_ml=Decimal(volume))
@@ -69,6 +70,24 @@ def test_the_signed_volume_is_kept_up_to_the_most_of_the_area(volume: str, kept:
     assert now.volume_ml == Decimal(kept)
     assert sum(component.volume_ml for component in now.components) == Decimal(kept)
     assert now.depth_mm == one.candidate.depth_mm
+
+
+@pytest.mark.parametrize(
+    ("concern", "modality", "volume", "kept"),
+    [
+        # What lies on the face for needling is 3 mL, and 5 mL by syringe; the acid's 10 mL are the label's.
+        (WRINKLES, "microneedling", "4", "3"),
+        (WRINKLES, "syringe", "4", "4"),
+        (CHIN, "syringe", "9", "9"),
+        (CHIN, "syringe", "11", "10"),
+    ],
+)
+def test_the_most_of_an_area_is_that_of_the_modality_and_of_the_acid(
+    concern: dict[str, Any], modality: str, volume: str, kept: str
+) -> None:
+    found, one = planned(concern, modality=modality)
+    now = _kept(signed(one, volume_ml=Decimal(volume)), one, found.case, KNOWN).candidate
+    assert (now.modality, now.volume_ml) == (modality, Decimal(kept))
 
 
 def test_the_signed_volume_is_cut_to_what_the_weight_of_today_allows() -> None:
@@ -490,6 +509,12 @@ def test_the_window_of_the_next_session(gap: int, start: int, window: tuple[int,
     assert told[0] == window
     assert all(other == (7, 14, 21) for other in told[1:])
     assert course["start_earliest"] == (TODAY + timedelta(days=start - gap)).isoformat()
+
+
+def test_each_session_to_come_has_one_window() -> None:
+    (course,) = resurvey(parse_follow_up(under_way(3, 5), KNOWN), KNOWN, TODAY).courses
+    assert course.windows == ((14, 14, 21), (7, 14, 21))
+    assert len(course.sessions) == 2
 
 
 def test_beyond_all_limits_the_window_is_the_day_itself() -> None:

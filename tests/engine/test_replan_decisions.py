@@ -120,6 +120,23 @@ def test_late_sessions(last: int, done: int, decision: str, in_all: int, to_come
         assert course["start_earliest"] == max(TODAY, TODAY + timedelta(days=7 - last)).isoformat()
 
 
+@pytest.mark.parametrize(
+    ("total", "review", "decision", "in_all"),
+    [
+        (5, scored(80), "continue", 4),  # finish session 4, then maintenance
+        (5, scored(60), "continue", 4),
+        (4, scored(80), "continue", 4),
+        (5, scored(30), "extend", 6),
+        (5, None, "extend", 6),
+    ],
+)  # fmt: skip
+def test_a_long_pause_adds_nothing_to_a_course_whose_target_is_reached(
+    total: int, review: Any, decision: str, in_all: int
+) -> None:
+    course = decide(under_way(3, total, 50, scores=[review] if review else []))
+    assert (course["decision"], course["sessions_total"]) == (decision, in_all)
+
+
 @pytest.mark.parametrize("event", sorted(KNOWN.adverse_events))
 def test_what_an_adverse_event_does(event: str) -> None:
     row = KNOWN.adverse_events[event]
