@@ -15,6 +15,7 @@ from protocols.engine.candidates import (
     interval_for,
     limit_factor,
     recovery_days,
+    sized,
     with_depth,
     with_volume,
 )
@@ -185,6 +186,26 @@ def test_another_volume_takes_doses_and_points_along(knowledge: Knowledge) -> No
     assert replace(less, volume_ml=chin.volume_ml, points=24, components=chin.components) == chin
     needled = chosen(knowledge, FACE, "microneedling")
     assert with_volume(needled, Decimal(1), case_of(knowledge, FACE), knowledge).points is None
+
+
+def test_the_parts_of_a_cocktail_are_its_volume_to_the_last_drop(knowledge: Knowledge) -> None:
+    """Three equal parts of 1 mL: what rounding leaves is in the last one."""
+    case = case_of(knowledge)
+
+    def parts(*agents: tuple[str, str | None]) -> list[tuple[str, Decimal, Decimal | None]]:
+        row = {"components": [{"agent": agent, "ml": "1", "mg_per_ml": mg} for agent, mg in agents]}
+        found = sized(row, Decimal(1), {"zinc": "saline"}, case, knowledge)
+        return [(one.agent, one.volume_ml, one.dose_mg) for one in found]
+
+    third, last = Decimal("0.3333"), Decimal("0.3334")
+    # Without mass, but not the same.
+    assert parts(("biotin", "5"), ("peptide-blend", None), ("saline", None)) == [
+        ("biotin", third, Decimal("1.66")), ("peptide-blend", third, None), ("saline", last, None),
+    ]  # fmt: skip
+    # Saline in place of another and beside it is drawn up once.
+    assert parts(("biotin", "5"), ("zinc", "1"), ("saline", None)) == [
+        ("biotin", third, Decimal("1.66")), ("saline", third + last, None),
+    ]  # fmt: skip
 
 
 def test_what_saline_replaced_stays_replaced_at_another_volume(knowledge: Knowledge) -> None:

@@ -1,6 +1,9 @@
 """Why a candidate can't be: the sentence that the physician reads beside what was not chosen, and its rules."""
 
-from datetime import timedelta
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -51,6 +54,8 @@ def candidate(*args: Any, **more: Any) -> Candidate:
         (THIGHS, "syringe", "CK-CEL-1", {"agents": {"l-carnitine": [("R48", "Allergy.")]}}, {}, ("R48",), "Allergy.", ""),
         (FACE, "syringe", "CK-REJ-1", {}, {"conditions": [{"code": "leber-optic"}]},
          ("R48",), "{nctf-complex} is not given with {leber-optic} (REFERENCE.md §3).", ""),
+        (FACE, "syringe", "CK-BRI-1", {}, {"conditions": [{"code": "oxalate-stones"}, {"code": "iron-overload"}]},
+         ("R48",), "{vitamin-c} is not given with {iron-overload}, {oxalate-stones} (REFERENCE.md §3).", ""),
         ({k: v for k, v in CHIN.items() if k != "field_cm2"}, "syringe", "CK-FAT-1", {}, {},
          ("R60",), "The field in cm² is not measured: the volume can't be computed.", "fat/submental field_cm2"),
         (FACE, "syringe", "CK-REJ-2", {"syringe_limit": [(Decimal("1.4"), "R21")]}, {},
@@ -64,7 +69,7 @@ def test_why_a_candidate_is_refused(
     rules: tuple[str, ...], reason: str, missing: str, knowledge: Knowledge,
 ) -> None:  # fmt: skip
     found = made(knowledge, concern, modality, code, Outcome(**outcome), **patient)
-    for name in ("nctf-complex", "leber-optic"):
+    for name in re.findall(r"{(.*?)}", reason):
         reason = reason.replace(f"{{{name}}}", knowledge.label(name))
     assert found == Refusal(f"{knowledge.label(modality)}, {code}", rules, reason, missing)
 
@@ -92,15 +97,76 @@ def test_what_the_day_has_used_up_is_refused_and_what_is_left_is_used(knowledge:
 
 
 def test_what_may_not_be_given_beside_the_first_agent_is_saline_and_told(knowledge: Knowledge) -> None:
-    allergic = Outcome(agents={"dexpanthenol": [("R48", "Allergy."), ("R76", "x")]})
-    found = candidate(knowledge, HANDS, "syringe", "CK-REJ-2", allergic)
-    assert found.notes == (("R48", "Dexpanthenol is replaced by saline 1:1."),)
+    reacted = Outcome(agents={"dexpanthenol": [("R76", "Reaction."), ("R48", "x")]})
+    found = candidate(knowledge, HANDS, "syringe", "CK-REJ-2", reacted)
+    assert found.notes == (("R76", "Dexpanthenol is replaced by saline 1:1."),)
     assert found.agents == {"ha-ncl", "saline"}
     avoided = candidate(knowledge, THIGHS, "syringe", "CK-CEL-2", conditions=[{"code": "cholestasis"}])
     assert avoided.notes == (("R48", f"{knowledge.label('artichoke')} is replaced by saline 1:1."),)
     assert "artichoke" not in avoided.agents
     # Both at once are merged into one part of saline.
     assert [part.agent for part in avoided.components] == ["organic-silicon", "saline", "lidocaine"]
+
+
+def test_the_days_of_an_agent_count_only_where_it_is_given(knowledge: Knowledge) -> None:
+    """Dexpanthenol was given elsewhere today, 7 days to wait; with saline in its place nothing waits."""
+    given = [{"agent": "dexpanthenol", "volume_ml": 0.5, "date": TODAY, "area": "face"}]
+    found = candidate(knowledge, HANDS, "syringe", "CK-REJ-2", given=given)
+    assert (found.free_from, found.waits) == (date(2026, 12, 8), ("R57",))
+    allergic = Outcome(agents={"dexpanthenol": [("R48", "Allergy.")]})
+    found = candidate(knowledge, HANDS, "syringe", "CK-REJ-2", allergic, given=given)
+    assert (found.free_from, found.waits) == (date(2026, 12, 1), ())
+
+
+# ---- what the clinic has changed in its tables ---------------------------------------------------------------
+
+
+def changed(knowledge: Knowledge, table: str, code: str, **values: Any) -> Knowledge:
+    rows: Mapping[str, Any] = getattr(knowledge, table)
+    tables: dict[str, Any] = {table: {**rows, code: {**rows[code], **values}}}
+    return replace(knowledge, **tables)
+
+
+def test_a_cocktail_with_an_agent_that_is_switched_off_is_refused(knowledge: Knowledge) -> None:
+    off = changed(knowledge, "agents", "dexpanthenol", offered=False)
+    assert made(off, HANDS, "syringe", "CK-REJ-2") == Refusal(
+        "Injection by syringe, CK-REJ-2", ("R59",), "Dexpanthenol is switched off."
+    )
+
+
+def test_the_severities_that_a_cocktail_is_for_are_named(knowledge: Knowledge) -> None:
+    only = {"submental": ["mild", "moderate"]}
+    found = made(
+        changed(knowledge, "cocktails", "CK-FAT-2", only_bands=only),
+        CHIN | {"items": {"grade": 3}, "smslg_grade": 3}, "syringe", "CK-FAT-2",
+    )  # fmt: skip
+    assert isinstance(found, Refusal)
+    assert found.reason == "Only for mild, moderate severity on this area."
+
+
+def test_a_cocktail_keeps_its_own_volume_where_it_is_fixed_and_where_it_is_made_for(
+    knowledge: Knowledge,
+) -> None:
+    """In other areas the area's usual volume is taken."""
+    neck = {"indication": "rejuvenation", "area": "neck", "grade": 2}
+    little = changed(knowledge, "areas", "face", syringe_default_ml="1.5")
+    little = changed(little, "areas", "neck", syringe_default_ml="1.5")
+    assert candidate(little, neck, "syringe", "CK-PN").volume_ml == 2
+    assert candidate(little, FACE, "syringe", "CK-REJ-2").volume_ml == 3
+    assert candidate(little, neck, "syringe", "CK-REJ-2").volume_ml == Decimal("1.5")
+
+
+def test_the_grid_has_no_more_points_than_the_label_allows(knowledge: Knowledge) -> None:
+    """With 40 points as the most, a field of 50 cm² has 40 and 0.2 mL each."""
+    fewer = changed(knowledge, "tables", "dc", max_points=40)
+    found = candidate(fewer, CHIN | {"field_cm2": 50}, "syringe", "CK-FAT-1")
+    assert (found.points, found.volume_ml) == (40, 8)
+    assert sum(part.volume_ml for part in found.components) == 8
+
+
+def test_the_acid_goes_to_the_depth_of_the_label_whatever_the_area_s_cap(knowledge: Knowledge) -> None:
+    flat = changed(knowledge, "areas", "submental", syringe_cap_mm="5")
+    assert candidate(flat, CHIN, "syringe", "CK-FAT-1").depth_mm == 6
 
 
 @pytest.mark.parametrize(("given", "kept"), [(250, True), (251, False)])
@@ -175,6 +241,9 @@ def test_shallower_needling_is_offered_from_the_deepest_down(knowledge: Knowledg
         ({"procedures": [{"code": "filler-ha", "date": TODAY}]}, "microneedling", 28, ("R54",)),
         ({"procedures": [{"code": "filler-ha", "date": TODAY, "area": "periorbital"}]}, "syringe", 14, ("R54",)),
         ({"procedures": [{"code": "filler-ha", "date": TODAY, "area": "hands"}]}, "syringe", 0, ()),
+        # On the day the waiting ends, nothing waits.
+        ({"procedures": [{"code": "filler-ha", "date": "2026-11-18"}]}, "syringe", 1, ("R54",)),
+        ({"procedures": [{"code": "filler-ha", "date": "2026-11-17"}]}, "syringe", 0, ()),
         # Dental surgery counts for the face wherever it is told.
         ({"procedures": [{"code": "dental-surgery", "date": TODAY, "area": "hands"}]}, "syringe", 14, ("R54",)),
         # The acid waits whatever is planned, dutasteride only for itself.
