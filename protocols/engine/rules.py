@@ -249,7 +249,7 @@ def _patient(spec: Mapping[str, Any]) -> Predicate:
     least = Decimal(str(spec["at_least"])) if "at_least" in spec else None
 
     def test(scene: Scene) -> Evidence | None:
-        value = scene.case.sex if name == "sex" else scene.case.value(name)
+        value = scene.case.value(name)
         if value is None:
             return ((f"{words} not known", None),) if spec.get("or_unknown") else None
         true = value in among if least is None else Decimal(str(value)) >= least

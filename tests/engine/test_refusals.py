@@ -118,6 +118,21 @@ def test_the_days_of_an_agent_count_only_where_it_is_given(knowledge: Knowledge)
     assert (found.free_from, found.waits) == (date(2026, 12, 1), ())
 
 
+def test_the_day_of_the_first_session_decides_what_counts_against_its_limits(knowledge: Knowledge) -> None:
+    hyaluronic = {"agent": "ha-ncl", "dose_mg": 55, "date": TODAY, "area": "face"}
+    found = candidate(knowledge, HANDS, "syringe", "CK-REJ-2", given=[hyaluronic])
+    # In 7 days nothing of today's 55 of 60 mg counts.
+    assert (found.free_from, found.volume_ml) == (date(2026, 12, 8), 2)
+    elsewhere = [
+        {"agent": "dexpanthenol", "volume_ml": 0.5, "date": TODAY, "area": "face"},
+        {"agent": "saline", "volume_ml": 14.5, "date": TODAY, "area": "face"},
+    ]
+    allergic = Outcome(agents={"dexpanthenol": [("R48", "Allergy.")]})
+    found = candidate(knowledge, HANDS, "syringe", "CK-REJ-2", allergic, given=elsewhere)
+    # Without dexpanthenol it is today: 0.5 mL of saline are left for what needs 1.33 mL, so 0.75 mL, rounded down.
+    assert (found.free_from, found.volume_ml) == (date(2026, 12, 1), Decimal("0.7"))
+
+
 # ---- what the clinic has changed in its tables ---------------------------------------------------------------
 
 
@@ -154,6 +169,13 @@ def test_a_cocktail_keeps_its_own_volume_where_it_is_fixed_and_where_it_is_made_
     assert candidate(little, neck, "syringe", "CK-PN").volume_ml == 2
     assert candidate(little, FACE, "syringe", "CK-REJ-2").volume_ml == 3
     assert candidate(little, neck, "syringe", "CK-REJ-2").volume_ml == Decimal("1.5")
+
+
+def test_needling_is_held_at_the_most_that_needling_may_put_on_an_area(knowledge: Knowledge) -> None:
+    little = changed(knowledge, "areas", "face", needling_ml="2")
+    found = candidate(little, FACE, "microneedling", "CK-REJ-N")
+    assert found.volume_ml == 2
+    assert ("R60", "Volume is held at 2 mL, the most for this area.") in found.notes
 
 
 def test_the_grid_has_no_more_points_than_the_label_allows(knowledge: Knowledge) -> None:

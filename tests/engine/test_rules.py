@@ -163,6 +163,20 @@ def test_a_clause_that_is_skipped_for_lack_of_its_facts_is_never_true(
 
 
 @pytest.mark.parametrize(
+    ("stated", "fires"), [({}, True), ({"controlled": False}, True), ({"controlled": True}, False)]
+)
+def test_xanthines_are_left_out_unless_the_overactive_thyroid_is_controlled(
+    stated: dict[str, bool], fires: bool, knowledge: Knowledge
+) -> None:
+    """R36: not stated is not controlled. Anxiety counts either way."""
+    for code, true in (("hyperthyroid", fires), ("anxiety", True)):
+        case = parse(example_case({"patient": {"conditions": [{"code": code, **stated}]}}), knowledge.schema)
+        clauses = [clause for clause in compile_rules(knowledge) if clause.rule == "R36"]
+        found = [evidence for _clause, evidence in fired(clauses, Scene(case, case.today, knowledge))]
+        assert [bool(evidence) for evidence in found] == [True] * true
+
+
+@pytest.mark.parametrize(
     ("procedure", "found"),
     [
         ({"code": "filler-ha", "date": "2026-11-18", "area": "face"}, True),  # 13 days ago; needling waits 28
