@@ -1,15 +1,16 @@
 """Single conditions of the rules at their limits: true on the last day or value that counts, not on the next."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from protocols.engine import Knowledge, parse
+from protocols.engine import Knowledge, KnowledgeError, parse
 from protocols.engine.choosing import assess
 from protocols.engine.examples import example_case
-from protocols.engine.rules import Evidence, Scene
+from protocols.engine.rules import Clause, Evidence, Scene, compile_rules
 from protocols.engine.rules import test_of as condition_of
 
 TODAY = date(2026, 12, 1)
@@ -233,3 +234,49 @@ def test_an_important_event_is_near_for_a_week_and_for_two_after_deep_needling_o
     events = {"events": [{"kind": "important-event", "date": day}]}
     (evidence,) = told(knowledge, "R64", "event", events, session_days=(TODAY,), **here)
     assert (evidence is not None) is fires
+
+
+@pytest.mark.parametrize(
+    ("grams", "fires"), [(None, False), (Decimal(0), False), (Decimal(20), False), (Decimal("20.1"), True)]
+)
+def test_cream_counts_from_more_than_20_g(grams: Decimal | None, fires: bool, knowledge: Knowledge) -> None:
+    """R53."""
+    (evidence,) = told(knowledge, "R53", "cream_over_g", cream_grams=grams)
+    assert words(evidence) == (["20.1 g of cream"] if fires else None)
+
+
+@pytest.mark.parametrize("planned", [True, False])
+def test_methaemoglobinaemia_matters_where_an_anaesthetic_is_planned(
+    planned: bool, knowledge: Knowledge
+) -> None:
+    """R52."""
+    (evidence,) = told(knowledge, "R52", "anaesthetic", anaesthetic=planned)
+    assert words(evidence) == (["anaesthetic planned"] if planned else None)
+
+
+def compiled(knowledge: Knowledge, *conditions: dict[str, Any]) -> list[Clause]:
+    """Rules with only these conditions, compiled anew."""
+    clauses = [{"when": one, "effects": [], "message": "Ask."} for one in conditions]
+    digest = "".join(sorted(str(one) for one in conditions))
+    return list(compile_rules(replace(knowledge, sha256=digest, rules={"R74": {"clauses": clauses}})))
+
+
+def test_what_asks_for_an_area_is_asked_of_each_concern_and_not_of_the_patient(knowledge: Knowledge) -> None:
+    """R74: a caesarean bears on the abdomen alone; what names no area bears on the whole plan."""
+    surgery = {"procedure": ["caesarean"], "within_days": 180}
+    places: tuple[dict[str, Any], ...] = (
+        {},
+        {"areas": ["abdomen"]},
+        {"in_area": True},
+        {"in_area": True, "course": True},
+    )
+    found = [clause.level for clause in compiled(knowledge, *(surgery | place for place in places))]
+    assert found == ["plan", "concern", "concern", "course"]
+
+
+def test_a_condition_that_nobody_knows_is_named_with_its_rule_and_clause(knowledge: Knowledge) -> None:
+    with pytest.raises(KnowledgeError) as raised:
+        compiled(knowledge, {"bmi": {"at_least": 30}}, {"phase_of_moon": "full", "course": True})
+    assert raised.value.faults == [
+        "rules.json: R74.clauses[1]: no known predicate in ['course', 'phase_of_moon']"
+    ]
