@@ -274,9 +274,12 @@ def test_what_asks_for_an_area_is_asked_of_each_concern_and_not_of_the_patient(k
     assert found == ["plan", "concern", "concern", "course"]
 
 
-def test_a_condition_that_nobody_knows_is_named_with_its_rule_and_clause(knowledge: Knowledge) -> None:
+def test_each_condition_that_nobody_knows_is_named_with_its_rule_and_clause(knowledge: Knowledge) -> None:
     with pytest.raises(KnowledgeError) as raised:
-        compiled(knowledge, {"bmi": {"at_least": 30}}, {"phase_of_moon": "full", "course": True})
+        compiled(
+            knowledge, {"bmi": {"at_least": 30}}, {"phase_of_moon": "full", "course": True}, {"mood": "low"}
+        )
     assert raised.value.faults == [
-        "rules.json: R74.clauses[1]: no known predicate in ['course', 'phase_of_moon']"
+        "rules.json: R74.clauses[1]: no known predicate in ['course', 'phase_of_moon']",
+        "rules.json: R74.clauses[2]: no known predicate in ['mood']",
     ]
