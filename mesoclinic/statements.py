@@ -1,7 +1,7 @@
 """SQL where its price counts: statements that PostgreSQL plans once per connection, and inserts that are written once.
 
-For acts that hold locks and reads that many wait for. What these leave out of the ORM (signals, defaults by callables of
-related rows) is not used here; constraints and triggers of the database hold for them as for all.
+For acts that hold locks and reads that many wait for. Signals, which no model here has, are left out; constraints and
+triggers of the database hold for them as for all.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ def insert[Row: Model](rows: Sequence[Row], *, ignore_conflicts: bool = False) -
     written, back = _columns(model)
     database = connections[DEFAULT_DB_ALIAS]
     values = [
-        field.get_db_prep_save(getattr(row, field.attname), database) for row in rows for field in written
+        field.get_db_prep_save(field.pre_save(row, add=True), database) for row in rows for field in written
     ]
     with prepared(psycopg.RawCursor) as cursor:
         cursor.execute(_statement(model, len(rows), ignore_conflicts), values)

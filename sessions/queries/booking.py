@@ -32,9 +32,6 @@ from sessions.queries.diary import LIVE, diaries, whole_day
 from sessions.scheduling import CourseOption, Obstacle, Preferences, Slot, Span, Visit, find_course, why_not
 from sessions.scheduling.obstacles import FURTHER
 
-#: The same for a joined visit.
-_VISIT_LIVE = ~Q(appointments__status__in=Appointment.FREED)
-
 
 def in_series(plan: TreatmentPlan) -> Q:
     """Appointments of any version of a course: a new version goes on where the one before stood."""

@@ -24,7 +24,7 @@ SMALL = int(os.environ.get("MESOCLINIC_BENCH_SMALL", "200"))
 
 def _loaded(diary: Diary) -> Diary:
     """The diary as the database gives it: what is taken in columns, nothing computed yet."""
-    columns = {key: Stretches.from_spans(spans) for key, spans in diary.busy.items()}  # type: ignore[arg-type]
+    columns = {key: Stretches.from_spans(spans) for key, spans in diary.busy.items()}  # type: ignore[arg-type]  # spans, as the tests write them
     return replace(diary, busy=columns)
 
 
@@ -42,7 +42,7 @@ def _search(one: Problem) -> Callable[[], object]:
 
 
 def _cost(options: object) -> int | None:
-    return options[0].cost if options else None  # type: ignore[index]
+    return options[0].cost if options else None  # type: ignore[index]  # a list of options
 
 
 def _against_models(load: float) -> list[tuple[str, str, str]]:

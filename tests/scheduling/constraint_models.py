@@ -67,7 +67,7 @@ def _starts(
         if not visit.needs <= staff.qualifications or problem.wish.practitioner not in {None, staff.key}:
             continue
         taken = book.busy.get(("practitioner", staff.key), ())
-        for free in free_spans(staff.hours, taken):  # type: ignore[arg-type]
+        for free in free_spans(staff.hours, taken):  # type: ignore[arg-type]  # spans, as the tests write them
             if not days[0] <= _cell(problem, book, free.start)[0] <= days[1]:
                 continue
             start = free.start + (datetime.min.replace(tzinfo=free.start.tzinfo) - free.start) % GRID
@@ -233,7 +233,7 @@ def _lines(model: _Model, problem: Problem, place: int, book: Diary) -> None:
                 model.model.add(sum(chosen) == here)
     for line, own in lines.items():
         fixed = []
-        for span in book.busy.get(line, ()):  # type: ignore[union-attr]
+        for span in book.busy.get(line, ()):  # type: ignore[union-attr]  # spans, as the tests write them
             day = _cell(problem, book, span.start)[0]
             if 0 <= day <= last:
                 local = span.start.astimezone(book.zone)

@@ -28,7 +28,7 @@ from tests.scheduling.test_search import (
 THREE = visits(3, window=(13, 14, 15))
 
 
-def asked(rows: list[Visit], book: Diary | list[Diary], wish: Preferences = Preferences()):  # type: ignore[no-untyped-def]  # noqa: B008
+def asked(rows: list[Visit], book: Diary | list[Diary], wish: Preferences = Preferences()):  # type: ignore[no-untyped-def]  # noqa: B008  # each test says what it expects; frozen default
     assert find_course(rows, book, wish, start=MONDAY, now=NOW) == []
     found = why_not(rows, book, wish, start=MONDAY, now=NOW)
     assert found is not None

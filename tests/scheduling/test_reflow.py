@@ -36,7 +36,7 @@ def course(count: int, window: tuple[int, int, int] = (13, 14, 15)) -> list[Visi
     return [Visit(n, n, *window, 30, INJECTION) for n in range(2, count + 1)]
 
 
-def put(rows: list[Visit], standing: dict[int, Slot], before: date, book: Diary | None = None):  # type: ignore[no-untyped-def]
+def put(rows: list[Visit], standing: dict[int, Slot], before: date, book: Diary | None = None):  # type: ignore[no-untyped-def]  # each test says what it expects
     return reflow(rows, book or diary(), Preferences(), standing, start=MONDAY, now=NOW, before=before)
 
 

@@ -50,7 +50,7 @@ def diary(*people: Staff, busy: dict[tuple[str, int], list[Span]] | None = None)
     return Diary(MADRID, people or (staff(),), ((7, frozenset({"injection"})),), (), busy or {})
 
 
-def find(rows: list[Visit], book: Diary | list[Diary], wish: Preferences = Preferences(), count: int = 3):  # type: ignore[no-untyped-def]  # noqa: B008
+def find(rows: list[Visit], book: Diary | list[Diary], wish: Preferences = Preferences(), count: int = 3):  # type: ignore[no-untyped-def]  # noqa: B008  # each test says what it expects; frozen default
     return find_course(rows, book, wish, start=MONDAY, now=NOW, count=count)
 
 
@@ -248,7 +248,7 @@ HOLE = timedelta(minutes=30)
 
 
 def _free(book: Diary, key: tuple[str, int], start: datetime, end: datetime) -> bool:
-    return not any(Span(start, end).overlaps(taken) for taken in book.busy.get(key, ()))  # type: ignore[union-attr]
+    return not any(Span(start, end).overlaps(taken) for taken in book.busy.get(key, ()))  # type: ignore[union-attr]  # spans, as the tests write them
 
 
 def _fits(book: Diary, person: Staff, row: Visit, start: datetime) -> bool:
@@ -434,10 +434,10 @@ def problems_of_two(draw: st.DrawFn) -> tuple[list[Visit], list[Diary], Preferen
         for key, able in ((2, here.staff[1].qualifications), (3, draw(ABLE)))
     ]
     # Time of people is taken wherever they are; rooms and devices have the same keys there and are others.
-    shift = zone.utcoffset(datetime(2026, 12, 1)) - MADRID.utcoffset(datetime(2026, 12, 1))  # type: ignore[operator]
+    shift = zone.utcoffset(datetime(2026, 12, 1)) - MADRID.utcoffset(datetime(2026, 12, 1))  # type: ignore[operator]  # a zone has an offset
     busy = {key: draw(BUSY) for key in (("practitioner", 3), ("room", 7), ("room", 9), ("device", 5))}
     busy = {key: [Span(one.start - shift, one.end - shift) for one in spans] for key, spans in busy.items()}
-    busy |= {key: here.busy[key] for key in (("practitioner", 2), ("patient", 0))}  # type: ignore[misc]
+    busy |= {key: here.busy[key] for key in (("practitioner", 2), ("patient", 0))}  # type: ignore[misc]  # the same spans
     there = Diary(
         zone, tuple(people), ((7, draw(ABLE)), *draw(st.sampled_from([(), ((9, frozenset({PREPARATION})),)]))),
         draw(st.sampled_from([(), ((5, "pen"),)])), busy, location=2,
