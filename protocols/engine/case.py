@@ -72,7 +72,8 @@ class Case:
     def __post_init__(self) -> None:
         found: list[Mark] = [("sex", self.sex), ("pregnancy", self.value("pregnancy"))]
         found.append(("needle_fear", self.value("needle_fear")))
-        found += ((name, value) for name, value in self.patient.items() if not isinstance(value, dict | list))
+        for name, value in self.patient.items():
+            found.append(("any", name) if isinstance(value, dict | list) else (name, value))
         for name, facts in self.facts.items():
             if facts:
                 found.append(("any", name))

@@ -1,6 +1,6 @@
 """Choose for one concern: the modality and cocktail that come first, are allowed, are free and fit the patient's wish."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from protocols.engine.courses import Planned
 from protocols.engine.effects import Finding, Outcome, apply
 from protocols.engine.knowledge import Knowledge
 from protocols.engine.reasons import steps_for
-from protocols.engine.rules import Assessed, Clause, Scene
+from protocols.engine.rules import Assessed, Rules, Scene
 from protocols.engine.scales import score
 from protocols.engine.words import day_words, number_words
 
@@ -88,7 +88,7 @@ def option_for(
     outcome: Outcome,
     case: Case,
     knowledge: Knowledge,
-    clauses: Sequence[Clause],
+    rules: Rules,
     *,
     added: bool = False,
 ) -> Option | Refusal:
@@ -108,7 +108,7 @@ def option_for(
         added_agents=agents if added else frozenset(),
     )
     known = len(own.defers)
-    apply(clauses, scene, own, scope=assessed.code)
+    apply(rules, scene, own, scope=assessed.code)
     built = build(assessed, modality, code, own, case, knowledge)
     if isinstance(built, Refusal):
         return built
@@ -126,14 +126,14 @@ def option_for(
 
 
 def _options(
-    assessed: Assessed, case: Case, outcome: Outcome, knowledge: Knowledge, clauses: Sequence[Clause]
+    assessed: Assessed, case: Case, outcome: Outcome, knowledge: Knowledge, rules: Rules
 ) -> Iterator[Option | Refusal]:
     for modality in modality_order(assessed.concern, case, outcome, knowledge):
         codes = _cocktails(assessed.concern, modality, knowledge)
         if not codes:
             yield Refusal(knowledge.label(modality), (), "No cocktail for this indication and area.")
         for code in codes:
-            yield option_for(assessed, modality, code, outcome, case, knowledge, clauses)
+            yield option_for(assessed, modality, code, outcome, case, knowledge, rules)
     for code, row in knowledge.cocktails.items():
         if (
             row["physician_only"]
@@ -141,7 +141,7 @@ def _options(
             and assessed.concern.area in row["areas"]
         ):
             found = option_for(
-                assessed, row["modalities"][0], code, outcome, case, knowledge, clauses, added=True
+                assessed, row["modalities"][0], code, outcome, case, knowledge, rules, added=True
             )
             if not isinstance(found, Refusal):
                 text = (
@@ -243,7 +243,7 @@ def choose(
     case: Case,
     plan: Outcome,
     knowledge: Knowledge,
-    clauses: dict[str, list[Clause]],
+    rules: Mapping[str, Rules],
     wanted: tuple[str, str] | None = None,
 ) -> Chosen:
     """Everything about one concern: severity, rules, candidates, the choice.
@@ -255,7 +255,7 @@ def choose(
     outcome = plan.copy()
     outcome.findings, outcome.defers = [], []
     scene = Scene(case, case.today, knowledge, assessed=assessed)
-    apply(clauses["concern"], scene, outcome, scope=assessed.code)
+    apply(rules["concern"], scene, outcome, scope=assessed.code)
     base = list(outcome.findings)
 
     def done(**values: Any) -> Chosen:
@@ -269,16 +269,16 @@ def choose(
         return done(declined=tuple(outcome.declined))
     if assessed.band not in {"mild", "moderate", "severe"}:
         return done()
-    found = list(_options(assessed, case, outcome, knowledge, clauses["candidate"]))
+    found = list(_options(assessed, case, outcome, knowledge, rules["candidate"]))
     refusals = [item for item in found if isinstance(item, Refusal)]
     options = [item for item in found if isinstance(item, Option)]
     if not options:
         lacking = tuple(r.missing for r in refusals if r.missing)
-        rules = [(rule, r.reason) for r in refusals for rule in r.rules]
+        named = [(rule, r.reason) for r in refusals for rule in r.rules]
         return done(
             refusals=tuple(refusals),
             missing=(*missing, *lacking),
-            declined=() if lacking else tuple(rules) or (("R60", "Nothing in the catalogue fits."),),
+            declined=() if lacking else tuple(named) or (("R60", "Nothing in the catalogue fits."),),
         )
     ranked = sorted(options, key=lambda option: _earliest_first(option, case.today))
     first = ranked[0]
@@ -337,14 +337,14 @@ def added_course(
     case: Case,
     plan: Outcome,
     knowledge: Knowledge,
-    clauses: dict[str, list[Clause]],
+    rules: Mapping[str, Rules],
 ) -> Option | Refusal:
     """A cocktail that the physician adds on purpose: the modality it is made for, syringe first."""
     row = knowledge.cocktails[addition["cocktail"]]
     outcome = plan.copy()
     outcome.findings, outcome.defers = [], []
     scene = Scene(case, case.today, knowledge, assessed=chosen.assessed)
-    apply(clauses["concern"], scene, outcome, scope=chosen.assessed.code, quiet=True)
+    apply(rules["concern"], scene, outcome, scope=chosen.assessed.code, quiet=True)
     name = addition["cocktail"]
     if (
         chosen.assessed.concern.indication not in row["indications"]
@@ -355,7 +355,7 @@ def added_course(
         SYRINGE if SYRINGE in row["modalities"] else row["modalities"][0] if row["modalities"] else NEEDLING
     )
     return option_for(
-        chosen.assessed, modality, name, outcome, case, knowledge, clauses["candidate"], added=True
+        chosen.assessed, modality, name, outcome, case, knowledge, rules["candidate"], added=True
     )
 
 

@@ -1,13 +1,12 @@
 """What the fired rules do to a plan: findings, removed candidates, caps, waiting dates."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from protocols.engine.knowledge import Knowledge
-from protocols.engine.rules import Clause, Evidence, Scene, add_months, dark_skin, fired
+from protocols.engine.rules import Clause, Evidence, Rules, Scene, add_months, dark_skin, fired
 from protocols.engine.words import day_words
 
 
@@ -106,11 +105,9 @@ def _message(clause: Clause, evidence: Evidence) -> str:
     return clause.message.replace("{fact}", facts or "stated")
 
 
-def apply(
-    clauses: Iterable[Clause], scene: Scene, outcome: Outcome, *, scope: str = "plan", quiet: bool = False
-) -> None:
-    """Evaluate clauses in a scene and add what they do to `outcome`. `quiet` adds effects but no findings."""
-    for clause, evidence in fired(clauses, scene):
+def apply(rules: Rules, scene: Scene, outcome: Outcome, *, scope: str = "plan", quiet: bool = False) -> None:
+    """Evaluate rules in a scene and add what they do to `outcome`. `quiet` adds effects but no findings."""
+    for clause, evidence in fired(rules, scene):
         _apply_one(clause, evidence, scene, outcome, scope, quiet)
 
 

@@ -23,7 +23,7 @@ from protocols.engine.choosing import (
 from protocols.engine.courses import Course, Planned, alone, combine, comforts
 from protocols.engine.effects import Finding, Outcome, apply
 from protocols.engine.knowledge import Formulary, Knowledge
-from protocols.engine.rules import Clause, Scene, compile_rules
+from protocols.engine.rules import Rules, Scene, by_level
 
 _LEVELS = {"block": 0, "warn": 1, "info": 2}
 #: Findings on what was left out that always matter: they name an allergy or an earlier reaction.
@@ -56,14 +56,6 @@ class Proposal:
             "not_chosen": list(self.not_chosen),
             "knowledge": {"version": self.version, "sha256": self.sha256},
         }
-
-
-def by_level(knowledge: Knowledge) -> dict[str, list[Clause]]:
-    """The compiled clauses, grouped by what they look at."""
-    groups: dict[str, list[Clause]] = {"plan": [], "concern": [], "candidate": [], "course": []}
-    for clause in compile_rules(knowledge):
-        groups[clause.level].append(clause)
-    return groups
 
 
 def _by_priority(chosen: Iterable[Chosen], knowledge: Knowledge) -> list[Chosen]:
@@ -211,7 +203,7 @@ def _additions(
     chosen: Sequence[Chosen],
     plan: Outcome,
     knowledge: Knowledge,
-    clauses: dict[str, list[Clause]],
+    rules: Mapping[str, Rules],
     start: date,
 ) -> tuple[list[Course], list[Option], list[dict[str, Any]]]:
     """The physician's extra cocktails: each a course of its own with one session (DECISIONS.md C8)."""
@@ -222,7 +214,7 @@ def _additions(
         owner = next((c for c in chosen if c.assessed.code == addition["concern"]), None)
         if owner is None or owner.planned is None:
             continue
-        found = added_course(addition, owner, case, plan, knowledge, clauses)
+        found = added_course(addition, owner, case, plan, knowledge, rules)
         if not isinstance(found, Refusal):
             found = _addable(found, owner, options, case, knowledge)
         if isinstance(found, Refusal):
@@ -260,7 +252,7 @@ class Survey:
     """What the rules and the choice of each concern gave: everything before the courses are laid out."""
 
     case: Case
-    clauses: dict[str, list[Clause]]
+    rules: Mapping[str, Rules]
     base: Scene
     plan: Outcome
     chosen: tuple[Chosen, ...]
@@ -293,12 +285,12 @@ def survey(
     `wanted`: (modality, cocktail) by concern. `before`: effects that hold already, such as those of adverse events.
     """
     case = replace(case, today=today)
-    clauses = by_level(knowledge)
+    rules = by_level(knowledge)
     base = Scene(case, today, knowledge)
     plan = before.copy() if before else Outcome()
-    apply(clauses["plan"], base, plan)
+    apply(rules["plan"], base, plan)
     wanted = wanted or {}
-    chosen = [choose(c, case, plan, knowledge, clauses, wanted.get(c.code)) for c in case.concerns]
+    chosen = [choose(c, case, plan, knowledge, rules, wanted.get(c.code)) for c in case.concerns]
     blocks = [f for f in plan.findings if f.level == "block" and f.rule in plan.blocked]
     plannable = [] if blocks else _by_priority((one for one in chosen if one.planned is not None), knowledge)
     planned, later = plannable[:2], plannable[2:]
@@ -310,9 +302,9 @@ def survey(
     unknown = None in dates or bool(missing)
     until = None if unknown else max((day for day in dates if day is not None), default=None)
     start = max(today, until or today)
-    extra, added, refused = _additions(case, planned, plan, knowledge, clauses, start)
+    extra, added, refused = _additions(case, planned, plan, knowledge, rules, start)
     return Survey(
-        case=case, clauses=clauses, base=base, plan=plan, chosen=tuple(chosen), planned=tuple(planned),
+        case=case, rules=rules, base=base, plan=plan, chosen=tuple(chosen), planned=tuple(planned),
         later=tuple(later), start=start, until=until, unknown=unknown, missing=tuple(missing),
         blocks=tuple(blocks), courses=(*_courses(planned, start, case, knowledge), *extra), added=tuple(added),
         refused=tuple(refused), extra=tuple(extra),
@@ -325,7 +317,7 @@ def _course_findings(found: Survey, courses: Sequence[Course], knowledge: Knowle
         for member, scene in course_scenes(course, found.case, knowledge):
             outcome = Outcome()
             assessed = next(c.assessed for c in found.chosen if c.assessed.code == member.candidate.concern)
-            apply(found.clauses["course"], replace(scene, assessed=assessed), outcome, scope=assessed.code)
+            apply(found.rules["course"], replace(scene, assessed=assessed), outcome, scope=assessed.code)
             findings += outcome.findings
     return findings
 

@@ -6,11 +6,11 @@ not asked is collected by `asking.py` into finding R00.
 
 import operator
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
 from protocols.engine.case import Case, Concern, Fact
 from protocols.engine.knowledge import Knowledge, KnowledgeError
@@ -84,17 +84,56 @@ class Clause:
     grade: str | None = None  # where it differs from the rule's
 
 
-def fired(clauses: Iterable[Clause], scene: Scene) -> Iterator[tuple[Clause, Evidence]]:
+class Rules(Sequence[Clause]):
+    """Clauses in rule order, found by what stands in a scene: a clause that nothing there speaks to costs nothing."""
+
+    __slots__ = ("_always", "_by_mark", "_clauses", "_marks")
+
+    def __init__(self, clauses: Iterable[Clause]) -> None:
+        self._clauses = tuple(clauses)
+        always: list[int] = []
+        by_mark: dict[Mark, list[int]] = {}
+        for number, clause in enumerate(self._clauses):
+            if not clause.triggers:
+                always.append(number)
+                continue
+            # Found by its first trigger; the others are asked once it is found.
+            for mark in clause.triggers[0]:
+                by_mark.setdefault(mark, []).append(number)
+        self._always = tuple(always)
+        self._by_mark = by_mark
+        self._marks = frozenset(by_mark)
+
+    @overload
+    def __getitem__(self, index: int) -> Clause: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Clause, ...]: ...
+    def __getitem__(self, index: int | slice) -> Clause | tuple[Clause, ...]:
+        return self._clauses[index]
+
+    def __len__(self) -> int:
+        return len(self._clauses)
+
+    def possible(self, present: frozenset[Mark]) -> Iterator[Clause]:
+        """The clauses that these marks leave possible, in rule order."""
+        numbers = set(self._always)
+        for mark in self._marks & present:
+            numbers.update(self._by_mark[mark])
+        for number in sorted(numbers):
+            clause = self._clauses[number]
+            for trigger in clause.triggers:
+                if trigger.isdisjoint(present):
+                    break
+            else:
+                yield clause
+
+
+def fired(rules: Rules, scene: Scene) -> Iterator[tuple[Clause, Evidence]]:
     """The clauses that are true in a scene, each with what made it true."""
-    present = scene.marks
-    for clause in clauses:
-        for trigger in clause.triggers:
-            if trigger.isdisjoint(present):
-                break
-        else:
-            evidence = clause.test(scene)
-            if evidence is not None:
-                yield clause, evidence
+    for clause in rules.possible(scene.marks):
+        evidence = clause.test(scene)
+        if evidence is not None:
+            yield clause, evidence
 
 
 def add_months(day: date, months: int) -> date:
@@ -246,20 +285,20 @@ def _patient(spec: Mapping[str, Any]) -> Predicate:
     name = spec["patient"]
     words = name.replace("_", " ")
     among = tuple(spec.get("is_in", ()))
-    least = Decimal(str(spec["at_least"])) if "at_least" in spec else None
+    least = _number(spec["at_least"]) if "at_least" in spec else None
 
     def test(scene: Scene) -> Evidence | None:
         value = scene.case.value(name)
         if value is None:
             return ((f"{words} not known", None),) if spec.get("or_unknown") else None
-        true = value in among if least is None else Decimal(str(value)) >= least
+        true = value in among if least is None else _number(value) >= least
         return ((f"{words}: {value}", None),) if true else None
 
     return test
 
 
 #: Word of a bound -> how a value is compared with it.
-_BOUNDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
+_BOUNDS: dict[str, Callable[[Decimal | int, Decimal | int], bool]] = {
     "at_least": operator.ge,
     "below": operator.lt,
     "above": operator.gt,
@@ -267,10 +306,22 @@ _BOUNDS: dict[str, Callable[[Decimal, Decimal], bool]] = {
 }
 
 
-def _range(spec: Mapping[str, Any]) -> Callable[[Decimal], bool]:
+def _range(spec: Mapping[str, Any]) -> Callable[[Decimal | int], bool]:
     """Whether a value lies within the bounds that a condition names."""
-    bounds = [(compare, Decimal(str(spec[name]))) for name, compare in _BOUNDS.items() if name in spec]
-    return lambda value: all(compare(value, bound) for compare, bound in bounds)
+    bounds = [(compare, _number(spec[name])) for name, compare in _BOUNDS.items() if name in spec]
+
+    def inside(value: Decimal | int) -> bool:
+        for compare, bound in bounds:
+            if not compare(value, bound):
+                return False
+        return True
+
+    return inside
+
+
+def _number(value: Any) -> Decimal | int:
+    """A number as it is compared: whole ones stay whole, fractions are decimals."""
+    return value if isinstance(value, int) else Decimal(str(value))
 
 
 def _age(spec: Mapping[str, Any]) -> Predicate:
@@ -278,7 +329,7 @@ def _age(spec: Mapping[str, Any]) -> Predicate:
 
     def test(scene: Scene) -> Evidence | None:
         age = scene.case.age
-        return ((f"age {age}", None),) if inside(Decimal(age)) else None
+        return ((f"age {age}", None),) if inside(age) else None
 
     return test
 
@@ -675,8 +726,17 @@ def test_of(spec: Mapping[str, Any]) -> Predicate:
     return _compile(spec)[1]
 
 
-def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
+def compile_rules(knowledge: Knowledge) -> Rules:
     """Turn all rules' conditions into closures, in rule order. Raises KnowledgeError for one it can't read."""
+    return _compiled(knowledge)[0]
+
+
+def by_level(knowledge: Knowledge) -> Mapping[str, Rules]:
+    """The same clauses, those of each level for themselves. Raises KnowledgeError as `compile_rules` does."""
+    return _compiled(knowledge)[1]
+
+
+def _compiled(knowledge: Knowledge) -> tuple[Rules, Mapping[str, Rules]]:
     cached = _COMPILED.get(knowledge.sha256)
     if cached is not None:
         return cached
@@ -703,10 +763,11 @@ def compile_rules(knowledge: Knowledge) -> tuple[Clause, ...]:
             )
     if faults:
         raise KnowledgeError(faults)
-    result = tuple(clauses)
+    levels = {level: Rules(clause for clause in clauses if clause.level == level) for level in LEVELS}
+    result = Rules(clauses), levels
     _COMPILED[knowledge.sha256] = result
     return result
 
 
 #: Compiled once per knowledge version.
-_COMPILED: dict[str, tuple[Clause, ...]] = {}
+_COMPILED: dict[str, tuple[Rules, Mapping[str, Rules]]] = {}

@@ -60,6 +60,8 @@ def _own(spec: Mapping[str, Any], medication_classes: Mapping[str, frozenset[str
                         ("recent_procedure", "procedures")):  # fmt: skip
         if name in spec:
             return frozenset({("any", where)})
+    if "blood_pressure" in spec:
+        return frozenset({("any", "blood_pressure")})
     if "childbearing" in spec:
         return marks("sex", ["female"])
     if "modality" in spec:

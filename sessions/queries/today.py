@@ -1,6 +1,6 @@
 """The engine's rules on the facts of the day: what changed in the chart since the plan was signed, and the answers.
 
-The same code that judged the plan judges the session (protocols.engine): its clauses are applied to the patient and
+The same code that judged the plan judges the session (protocols.engine): its rules are applied to the patient and
 to each part as it is really mixed. No clinical number stands here.
 """
 
@@ -19,8 +19,7 @@ from protocols.engine.candidates import free_from
 from protocols.engine.case import Case
 from protocols.engine.choosing import assess
 from protocols.engine.effects import Finding, Outcome, apply
-from protocols.engine.proposing import by_level
-from protocols.engine.rules import Clause, Scene
+from protocols.engine.rules import Rules, Scene, by_level
 from protocols.engine.words import day_words
 from protocols.queries import case_of, finding_key
 from sessions.models import MixedComponent, SafetyCheck, TreatedArea, TreatmentRecord
@@ -172,7 +171,7 @@ def _part(
     codes: list[str],
     plan: Outcome,
     case: Case,
-    clauses: Mapping[str, list[Clause]],
+    rules: Mapping[str, Rules],
     answered: frozenset[str],
     known: Knowledge,
 ) -> tuple[Outcome, list[Obstacle]]:
@@ -189,9 +188,9 @@ def _part(
             found.append(Obstacle("block", text % {"concern": code}, "checks"))
             continue
         scene = Scene(case, case.today, known, assessed=assess(concern, known)[0])
-        apply(clauses["concern"], scene, outcome, scope=code)
+        apply(rules["concern"], scene, outcome, scope=code)
         scene = _part_scene(record, area, parts, scene, known)
-        apply(clauses["candidate"], scene, outcome, scope=code)
+        apply(rules["candidate"], scene, outcome, scope=code)
         numbing = {*known.tables["creams"], known.tables["dc_wheals"]["product"]}
         course = replace(
             scene,
@@ -200,7 +199,7 @@ def _part(
             anaesthetic=comfort.product in numbing or "lidocaine" in scene.agents,
             session_days=(case.today,),
         )
-        apply(clauses["course"], course, outcome, scope=code)
+        apply(rules["course"], course, outcome, scope=code)
         found += _waiting(area, scene.agents, scene, case, known)
     found += _findings(outcome, answered)
     found += _removed(outcome, area, parts, case, known)
@@ -232,16 +231,16 @@ def evaluate(record: TreatmentRecord, on: date) -> Today:
         text = _("The patient's facts can't be checked: %(fault)s. Mend them in the chart.")
         words = {"fault": "; ".join(message for _path, message in faults.faults[:2])}
         return Today(on, obstacles=(Obstacle("block", text % words, "checks"),))
-    clauses = by_level(known)
+    rules = by_level(known)
     answered = frozenset(planned.plan.answers.values_list("finding_key", flat=True))
     plan = Outcome()
-    apply(clauses["plan"], Scene(case, on, known), plan)
+    apply(rules["plan"], Scene(case, on, known), plan)
     found = list(_findings(plan, answered))
     merged = {part["concern"]: part.get("concerns") for part in planned.content.get("parts", [])}
     outcomes: dict[str, Outcome] = {}
     for area in areas:
         codes = list(merged.get(area.concern) or [area.concern])
-        outcome, own = _part(record, area, codes, plan, case, clauses, answered, known)
+        outcome, own = _part(record, area, codes, plan, case, rules, answered, known)
         outcomes[area.concern] = outcome
         found += own
     unique = {(o.level, o.rule, o.text, o.place): o for o in found}

@@ -8,7 +8,7 @@ from protocols.engine import Knowledge, parse
 from protocols.engine.case import Fact
 from protocols.engine.effects import Outcome, apply
 from protocols.engine.examples import example_case
-from protocols.engine.rules import Clause, Evidence, Scene, compile_rules
+from protocols.engine.rules import Clause, Evidence, Rules, Scene, compile_rules
 
 TOLD: Evidence = (("epilepsy", None),)
 
@@ -20,7 +20,7 @@ def done(
     """The outcome of a clause of rule R33 that is true."""
     clause = Clause("R33", "plan", lambda _scene: evidence, (), effects, message, "Ask.")
     case, outcome = parse(example_case({}), knowledge.schema), Outcome()
-    apply([clause], Scene(case, case.today, knowledge), outcome, quiet=quiet)
+    apply(Rules([clause]), Scene(case, case.today, knowledge), outcome, quiet=quiet)
     return outcome
 
 
@@ -71,7 +71,7 @@ def test_after_a_reaction_to_an_agent_each_product_that_holds_it_is_left_out(kno
     case = parse(example_case({"patient": {"reactions": [reaction]}}), knowledge.schema)
     outcome = Outcome()
     apply(
-        [one for one in compile_rules(knowledge) if one.rule == "R76"],
+        Rules(one for one in compile_rules(knowledge) if one.rule == "R76"),
         Scene(case, case.today, knowledge),
         outcome,
     )

@@ -16,7 +16,7 @@ from protocols.engine.checking import Codes, cocktail_faults, faults
 from protocols.engine.choosing import assess
 from protocols.engine.examples import example_case, examples, rules_in
 from protocols.engine.proposing import survey
-from protocols.engine.rules import Scene, compile_rules, fired
+from protocols.engine.rules import Rules, Scene, compile_rules, fired
 from protocols.engine.rules import test_of as condition_of
 
 FOLDER = Path(__file__).parents[2] / "protocols" / "knowledge"
@@ -171,8 +171,8 @@ def test_xanthines_are_left_out_unless_the_overactive_thyroid_is_controlled(
     """R36: not stated is not controlled. Anxiety counts either way."""
     for code, true in (("hyperthyroid", fires), ("anxiety", True)):
         case = parse(example_case({"patient": {"conditions": [{"code": code, **stated}]}}), knowledge.schema)
-        clauses = [clause for clause in compile_rules(knowledge) if clause.rule == "R36"]
-        found = [evidence for _clause, evidence in fired(clauses, Scene(case, case.today, knowledge))]
+        rules = Rules(clause for clause in compile_rules(knowledge) if clause.rule == "R36")
+        found = [evidence for _clause, evidence in fired(rules, Scene(case, case.today, knowledge))]
         assert [bool(evidence) for evidence in found] == [True] * true
 
 

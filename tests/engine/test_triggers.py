@@ -38,6 +38,7 @@ FACE = {"concern": {"area": ["face"]}}
         ({"allergen_agents": True, "materials": []}, [{("any", "allergies")}]),
         ({"sunburn": True}, [{("any", "sunburns")}]),
         ({"recent_procedure": True}, [{("any", "procedures")}]),
+        ({"blood_pressure": {"systolic_below": 100}}, [{("any", "blood_pressure")}]),
         ({"childbearing": True}, [{("sex", "female")}]),
         (SYRINGE, [{("modality", "syringe")}]),
         ({"agent": ["biotin"]}, [{("agent", "biotin")}]),
