@@ -379,7 +379,7 @@ def test_the_day_can_be_read_without_scripts(chromium: Browser, live_server: Any
     clinic.appointment(starts_at=clinic.at(10, day=day))
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
-    who = Person(page, live_server.url).sign_in("marta")
+    who = Person(page, live_server.url).sign_in_at_the_form("marta")
     who.go(f"/calendar/?day={day.isoformat()}")
     row = page.get_by_role("row").filter(has_text="Lea Brandt")
     expect(row).to_contain_text("10:00 to 10:30")

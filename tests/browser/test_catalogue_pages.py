@@ -27,7 +27,7 @@ CHECKED_ON_A_TABLET = {"list", "rule", "formulary", "edit-fault", "edit-tables",
 
 def seen(person: Person, name: str) -> None:
     """Axe, and a picture when asked for."""
-    person.page.wait_for_load_state("networkidle")
+    person.settled()
     if PICTURES:
         Path(PICTURES).mkdir(parents=True, exist_ok=True)
         width = person.page.viewport_size["width"] if person.page.viewport_size else 0

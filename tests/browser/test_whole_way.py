@@ -232,9 +232,9 @@ def test_from_a_new_patient_to_the_printed_sheet(person: Any, celery_worker_proc
             received_ml=100,
         )
     desk, amari, roca = (
-        person().sign_in("marta"),
-        person().sign_in("amari"),
-        person(820, 1180).sign_in("roca"),
+        person().sign_in_at_the_form("marta"),
+        person().sign_in_at_the_form("amari"),
+        person(820, 1180).sign_in_at_the_form("roca"),
     )
 
     patient = register_and_book_the_first_visit(desk)
