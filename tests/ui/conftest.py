@@ -1,9 +1,11 @@
 """A cast for the frame: Dr. Amari signs, Inés nurses, Nour books, Otto manages, Ada administers."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from mesoclinic.accounts.models import User
@@ -19,11 +21,17 @@ CAST = {
 }
 
 
+@cache
+def _hashed() -> str:
+    """Hashing is slow on purpose: once per run is enough."""
+    return make_password(PASSWORD)
+
+
 @pytest.fixture
 def cast(db: None) -> dict[str, User]:
     """One person per role; all share one password."""
     return {
-        role: User.objects.create_user(username=username, password=PASSWORD, full_name=name, role=role)
+        role: User.objects.create(username=username, password=_hashed(), full_name=name, role=role)
         for role, (username, name) in CAST.items()
     }
 
