@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 
 # Other tests run on the same cores: how long an example takes on the wall says nothing of the product.
 hypothesis.settings.register_profile(
@@ -18,8 +19,20 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared")
 
+# Each guess costs a thief a tenth of a second; nobody steals the passwords of these tests. The same hashing, cheap.
+Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+#: Minutes together: first, for a long test that begins last has the other cores wait for its end.
+_LONG = ("tests/browser/", "tests/platform/test_supervisor.py", "tests/sessions/test_killed.py")
+
 _NUMBERS = itertools.count()
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first, yet behind those that roll back (pytest-django's order): these need what migrations shipped."""
+    first = next((at for at, item in enumerate(items) if item.nodeid.startswith(_LONG)), len(items))
+    items[first:] = sorted(items[first:], key=lambda item: not item.nodeid.startswith(_LONG))
 
 
 @pytest.fixture(scope="session")

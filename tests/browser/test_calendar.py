@@ -218,11 +218,11 @@ def test_what_others_do_appears_within_seconds_without_a_reload(person: Any, cli
     expect(card(page, visit)).to_be_focused()
     # Booked, confirmed and cancelled by others too; what is cancelled leaves the day and is counted.
     ana = clinic.appointment(starts_at=clinic.at(17, day=day), patient=clinic.patient("Ana", "Segura"))
-    expect(card(page, ana)).to_be_visible(timeout=5000)
     visit.refresh_from_db()
     booking.change_status(
         appointment=visit, to="cancelled", by=clinic.amari, now=clinic.at(8), reason="On a journey"
     )
+    expect(card(page, ana)).to_be_visible(timeout=5000)
     expect(card(page, visit)).to_have_count(0, timeout=5000)
     expect(page.locator("#cal-freed")).to_contain_text("1 cancelled or missed")
     assert page.evaluate("window.sameGround")
