@@ -22,7 +22,7 @@ hypothesis.settings.load_profile("shared")
 # Each guess costs a thief a tenth of a second; nobody steals the passwords of these tests. The same hashing, cheap.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
 
-#: Minutes together: first, for a long test that begins last has the other cores wait for its end.
+#: Minutes together. A long test that begins last has the other cores wait for its end.
 _LONG = ("tests/browser/", "tests/platform/test_supervisor.py", "tests/sessions/test_killed.py")
 
 _NUMBERS = itertools.count()
@@ -30,9 +30,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first, yet behind those that roll back (pytest-django's order): these need what migrations shipped."""
-    first = next((at for at, item in enumerate(items) if item.nodeid.startswith(_LONG)), len(items))
-    items[first:] = sorted(items[first:], key=lambda item: not item.nodeid.startswith(_LONG))
+    """The long tests in the middle: of two processes, the second begins with them.
+
+    Never before the tests that roll back, which pytest-django puts first: browser tests empty the tables, and with
+    them what the migrations shipped.
+    """
+    long = [item for item in items if item.nodeid.startswith(_LONG)]
+    if long:
+        rest = [item for item in items if not item.nodeid.startswith(_LONG)]
+        at = max(items.index(long[0]), len(items) // 2)
+        items[:] = [*rest[:at], *long, *rest[at:]]
 
 
 @pytest.fixture(scope="session")
