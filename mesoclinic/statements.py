@@ -15,16 +15,20 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 
 
-def prepared(kind: "type[psycopg.Cursor[Any]]" = psycopg.Cursor) -> "closing[CursorWrapper]":
+def prepared(
+    kind: "type[psycopg.Cursor[Any]]" = psycopg.Cursor, *, binary: bool = False
+) -> "closing[CursorWrapper]":
     """A cursor whose parameters are bound by the server, so that its statements are planned once (`prepare_threshold`).
 
     Django's own writes the parameters into the text, and the text is planned anew each time. Errors and counted queries
-    are the same. Write casts (`%s::bigint[]`): the server is told no type of a text or an empty list.
+    are the same. Write casts (`%s::bigint[]`): the server is told no type of a text or an empty list. Of bytes a `binary`
+    answer is half as long.
     """
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     with database.wrap_database_errors:
         cursor = kind(database.connection)
+        cursor.format = psycopg.pq.Format(binary)
     wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
     # The wrappers ask for a cursor of the database's driver; their types name only themselves.
     return closing(wrap(cast(Any, cursor)))
