@@ -120,7 +120,7 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
                     made.append(_moved(visits[one.visit], one.slot, states[one.visit]))
                 else:
                     session = sessions[one.slot.visit]
-                    made.append(new_visit(one.slot, session.plan.patient, place, by, planned_session=session))
+                    made.append(new_visit(one.slot, session.plan.patient, place, by, planned=session))
                 made[-1].save()
     except IntegrityError as error:
         raise as_taken(error) from error
