@@ -4,27 +4,32 @@ For acts that hold locks and reads that many wait for. Signals, which no model h
 triggers of the database hold for them as for all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Field, Model
 
 
-def prepared(kind: "type[psycopg.Cursor[Any]]" = psycopg.Cursor) -> "closing[CursorWrapper]":
+def prepared(
+    kind: "type[psycopg.Cursor[Any]]" = psycopg.Cursor, *, binary: bool = False
+) -> "closing[CursorWrapper]":
     """A cursor whose parameters are bound by the server, so that its statements are planned once (`prepare_threshold`).
 
     Django's own writes the parameters into the text, and the text is planned anew each time. Errors and counted queries
-    are the same. Write casts (`%s::bigint[]`): the server is told no type of a text or an empty list.
+    are the same. Write casts (`%s::bigint[]`): the server is told no type of a text or an empty list. Of bytes a `binary`
+    answer is half as long.
     """
     database = connections[DEFAULT_DB_ALIAS]
     database.ensure_connection()
     with database.wrap_database_errors:
         cursor = kind(database.connection)
+        cursor.format = psycopg.pq.Format(binary)
     wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
     # The wrappers ask for a cursor of the database's driver; their types name only themselves.
     return closing(wrap(cast(Any, cursor)))
@@ -38,6 +43,32 @@ def _columns(model: type[Model]) -> "tuple[list[Field[Any, Any]], list[Field[Any
     for field in model._meta.concrete_fields:
         (back if field.primary_key or field.has_db_default() else written).append(field)
     return written, back
+
+
+#: What psycopg writes as Django would: of these nothing has to be prepared.
+_READY = frozenset({str, int, bool, type(None)})
+_PLAIN = (models.CharField, models.TextField, models.IntegerField, models.BooleanField, models.ForeignKey)
+
+
+@cache
+def _filled(model: type[Model]) -> "tuple[tuple[Field[Any, Any], str, bool], ...]":
+    """(field, name of its value, whether that may go as it is): not where the field fills or converts it itself."""
+
+    def plain(field: "Field[Any, Any]") -> bool:
+        if isinstance(field, models.DateTimeField):
+            return not (field.auto_now or field.auto_now_add)
+        return isinstance(field, _PLAIN) and type(field).pre_save is Field.pre_save
+
+    return tuple((field, field.attname, plain(field)) for field in _columns(model)[0])
+
+
+def _values(row: Model, database: Any) -> list[Any]:
+    found = []
+    for field, name, plain in _filled(type(row)):
+        value = getattr(row, name) if plain else field.pre_save(row, add=True)
+        ready = plain and (type(value) in _READY or (type(value) is datetime and value.tzinfo is not None))
+        found.append(value if ready else field.get_db_prep_save(value, database))
+    return found
 
 
 @cache
@@ -55,6 +86,33 @@ def _statement(model: type[Model], count: int, ignore_conflicts: bool) -> str:
     return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {rows} {end}'  # noqa: S608  # names of columns
 
 
+@cache
+def _blank(model: type[Model]) -> "tuple[dict[str, int], list[Any], list[tuple[int, Callable[[], Any]]]]":
+    """Place of each column, the values of an empty row, and which of these have to be made anew each time."""
+    fields = model._meta.concrete_fields
+    made = [
+        (n, field.get_default)
+        for n, field in enumerate(fields)
+        if field.has_default() and callable(field.default)
+    ]
+    return (
+        {field.attname: n for n, field in enumerate(fields)},
+        [field.get_default() for field in fields],
+        made,
+    )
+
+
+def fresh[Row: Model](model: type[Row], **columns: Any) -> Row:
+    """A row that is not stored yet, as `model(**columns)`, by names of columns (`patient_id`): three times as fast."""
+    places, values, made = _blank(model)
+    values = values.copy()
+    for n, default in made:
+        values[n] = default()
+    for name, value in columns.items():
+        values[places[name]] = value
+    return model(*values)
+
+
 def insert[Row: Model](rows: Sequence[Row], *, ignore_conflicts: bool = False) -> Sequence[Row]:
     """Insert new rows of one model in one query; keys and what the database sets come back into them.
 
@@ -64,11 +122,9 @@ def insert[Row: Model](rows: Sequence[Row], *, ignore_conflicts: bool = False) -
     if not rows:
         return rows
     model = type(rows[0])
-    written, back = _columns(model)
+    _written, back = _columns(model)
     database = connections[DEFAULT_DB_ALIAS]
-    values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), database) for row in rows for field in written
-    ]
+    values = [value for row in rows for value in _values(row, database)]
     with prepared(psycopg.RawCursor) as cursor:
         cursor.execute(_statement(model, len(rows), ignore_conflicts), values)
         if ignore_conflicts:

@@ -63,8 +63,9 @@ def given_mg(fact: Fact, knowledge: Knowledge) -> Decimal:
     """mg of a dose already given; mL alone count at the agent's highest concentration."""
     if fact.get("dose_mg") is not None:
         return Decimal(str(fact.get("dose_mg")))
-    strength = knowledge.agents[fact.code]["highest_mg_per_ml"]
-    return Decimal(str(fact.get("volume_ml") or 0)) * Decimal(strength or 0)
+    # Loading refuses an agent that counts and has no strength (checking.py).
+    strength = Decimal(knowledge.agents[fact.code]["highest_mg_per_ml"])
+    return Decimal(str(fact.get("volume_ml") or 0)) * strength
 
 
 def infiltrated_mg(candidates: Iterable[Candidate]) -> Decimal:

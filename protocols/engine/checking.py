@@ -4,7 +4,7 @@ A rule that names an unknown code, an empty range, or two conditions that exclud
 nobody would notice at a patient. So it is a fault of the file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -359,15 +359,36 @@ def _component_faults(
         yield f"{part['agent']} at {dose / volume} mg/mL in the mixture is above {total} mg/mL"
 
 
+def _unreckoned(row: Mapping[str, Any], counted: Sequence[str]) -> Iterator[str]:
+    """A dose that is known in mL only counts at the highest strength: without one it would count as nothing."""
+    limits = [row["max_mg_per_session"], row["max_mg_per_kg"]]
+    limited = any(limit is not None and is_number(limit) and Decimal(limit) > 0 for limit in limits)
+    strength = row["highest_mg_per_ml"]
+    if (limited or row["code"] in counted) and (
+        strength is None or not is_number(strength) or not Decimal(strength) > 0
+    ):
+        yield "has a limit in mg but no highest_mg_per_ml: a dose in mL could not be counted"
+
+
 def table_faults(documents: Documents, codes: Codes) -> Iterator[str]:
     """Faults of agents, areas, indications and scales: numbers, codes, contradictory limits."""
+    counted = documents["tables"]["lidocaine"]["counted_agents"]
+    for fault in _unknown(counted, codes.agents, "agent"):
+        yield f"tables.json: lidocaine.counted_agents: {fault}"
     for row in documents["agents"]:
         at = f"agents.json: {row['code']}"
         if row["code"] not in codes.agents:
             yield f"{at}: is not in the vocabulary"
-        for name in ("max_mg_per_session", "max_mg_per_kg", "max_ml_per_session", "concentration_mg_per_ml"):
+        for name in (
+            "max_mg_per_session",
+            "max_mg_per_kg",
+            "max_ml_per_session",
+            "concentration_mg_per_ml",
+            "highest_mg_per_ml",
+        ):
             if not is_number(row[name]):
                 yield f"{at}: {name} {row[name]!r} is not a number"
+        yield from (f"{at}: {fault}" for fault in _unreckoned(row, counted))
         for fault in _unknown(row["avoid_conditions"], codes.conditions, "condition"):
             yield f"{at}: {fault}"
         for fault in _unknown([*row["removed_with"], *row["contains"]], codes.agents, "agent"):

@@ -30,6 +30,7 @@ from sessions.actions.checks import (
     day_of_slot,
     lock_resources,
     near_sessions,
+    near_to,
     new_visit,
     places_of,
     put,
@@ -93,7 +94,8 @@ def _book_course(
         devices=[slot.device for slot in slots],
     )
     # After the lock: a double click waits here, then finds what the first one made.
-    read = to_book(plan.pk, [slot.visit for slot in slots], key)
+    days = [day_of_slot(slot, place) for slot, place in zip(slots, places, strict=True)]
+    read = to_book(plan, [slot.visit for slot in slots], key, *near_to(days))
     current, planned = read.plan, read.sessions
     if read.known is not None:
         return _booked_with(CourseBooking.objects.get(pk=read.known), current, slots)
@@ -105,19 +107,17 @@ def _book_course(
         raise BookingError("These sessions are not in the plan. Search again.")
     ordered = [planned[slot.visit] for slot in slots]
     _check_times(ordered, slots, now)
-    days = [day_of_slot(slot, place) for slot, place in zip(slots, places, strict=True)]
-    near = near_sessions(current.patient_id, days)
-    if any(row.session in planned for row in near):
+    if any(row.session in planned for row in read.near):
         raise TimeTaken(TAKEN["planned_session_booked_once"])
-    check_windows(ordered, days, _before(ordered[0], near))
-    check_apart(list(zip(ordered, days, strict=True)), near)
+    check_windows(ordered, days, _before(ordered[0], read.near))
+    check_apart(list(zip(ordered, days, strict=True)), read.near)
     check_fit_at([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], places, held)
     [booking] = insert([CourseBooking(plan=current, key=key, booked_by=by)])
     # That the time is free, the constraints say. The clock of the database writes the booking time: the calendar file
     # carries it.
     made = insert(
         [
-            new_visit(slot, current.patient, place, by, planned_session=row, booking=booking)
+            new_visit(slot, current.patient, place, by, planned=row, booking_id=booking.pk)
             for row, slot, place in zip(ordered, slots, places, strict=True)
         ]
     )
@@ -171,7 +171,7 @@ def book_single(
         check_apart([(planned, day)], near_sessions(patient.pk, [day]))
     made = new_visit(
         slot, patient, location, by, kind=type.kind if type is not None else kind, note=note,
-        planned_session=planned, type=type,
+        planned=planned, type_id=type.pk if type is not None else None,
     )  # fmt: skip
     try:
         with transaction.atomic():

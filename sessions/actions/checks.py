@@ -11,6 +11,7 @@ from django.db import IntegrityError
 
 from mesoclinic.accounts.models import User
 from mesoclinic.audit.actions import Outsider
+from mesoclinic.statements import fresh
 from patients.models import Patient
 from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
@@ -121,11 +122,12 @@ def check_fit_at(wanted: Sequence[tuple[Slot, Visit]], places: Sequence[Location
         check_fit([one for one, own in zip(wanted, places, strict=True) if own == place], place, held)
 
 
-def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **values: Any) -> Appointment:
-    """A visit at that time. Not saved."""
-    return Appointment(
-        patient=patient,
-        location=location,
+def new_visit(
+    slot: Slot, patient: Patient, location: Location, by: Actor, *, planned: PlannedSession | None = None, **values: Any
+) -> Appointment:  # fmt: skip
+    """A visit at that time, with further values by column. Not saved."""
+    made = fresh(
+        Appointment,
         practitioner_id=slot.practitioner,
         room_id=slot.room,
         device_id=slot.device,
@@ -136,9 +138,12 @@ def new_visit(slot: Slot, patient: Patient, location: Location, by: Actor, **val
         occupied_until=slot.end + CLEANUP,
         prep_from=slot.comes if slot.prep else None,
         prep_room_id=slot.prep_room,
-        booked_by=by if isinstance(by, User) else None,
+        booked_by_id=by.pk if isinstance(by, User) else None,
         **values,
     )
+    # What the messages about it are written from is at hand.
+    made.patient, made.location, made.planned_session = patient, location, planned
+    return made
 
 
 def put(visit: Appointment, slot: Slot) -> None:
@@ -168,10 +173,15 @@ def near_sessions(
     patient_id: int, days: Sequence[date], leave_out: Iterable[int] = ()
 ) -> list[StandingSession]:
     """Standing sessions of a patient that lie near enough to these days to matter."""
-    return standing_sessions(
-        patient_id, datetime.combine(min(days) - APART, time.min, UTC), datetime.combine(max(days) + APART, time.max, UTC),
-        leave_out,
-    )  # fmt: skip
+    return standing_sessions(patient_id, *near_to(days), leave_out)
+
+
+def near_to(days: Sequence[date]) -> tuple[datetime, datetime]:
+    """Between these instants lies every session that is near enough to these days to matter."""
+    return (
+        datetime.combine(min(days) - APART, time.min, UTC),
+        datetime.combine(max(days) + APART, time.max, UTC),
+    )
 
 
 def check_apart(placed: Sequence[tuple[PlannedSession, date]], near: Sequence[StandingSession]) -> None:

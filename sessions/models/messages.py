@@ -29,8 +29,9 @@ class Message(models.Model):
         WITHDRAWN = "withdrawn", _("Withdrawn")
 
     kind = models.CharField(max_length=15, choices=Kind)
-    cause = models.CharField(max_length=120, unique=True)
-    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="messages")
+    cause = models.CharField(max_length=120)
+    # Its index is `message_of_patient`.
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="messages", db_index=False)
     appointment = models.ForeignKey(Appointment, on_delete=models.PROTECT, null=True, related_name="messages")
     location = models.ForeignKey(Location, on_delete=models.PROTECT, related_name="messages")
     channel = models.CharField(max_length=10, default="email")
@@ -57,6 +58,7 @@ class Message(models.Model):
             models.Index(fields=["-send_at", "-id"], name="message_list_order"),
             models.Index(fields=["patient", "-send_at"], name="message_of_patient"),
         ]
+        constraints = [models.UniqueConstraint(fields=["cause"], name="message_once")]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} to {self.recipient}"

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import connection
 from django.db.models import (
     Case,
     Count,
@@ -22,6 +23,7 @@ from django.db.models import (
 )
 from django.utils import timezone
 
+from mesoclinic.statements import prepared
 from patients.models import Patient
 from patients.queries import with_name
 from protocols.catalogue import knowledge
@@ -80,15 +82,16 @@ class CourseSearch:
     obstacle: Obstacle | None = None
 
 
+#: In the order of the model, as `from_db` wants them; `content` is the last one.
+_SESSION = [field.attname for field in PlannedSession._meta.concrete_fields]
 _COURSE_ROWS = f"""
-SELECT session.*, visit.id AS visit_pk, visit.starts_at AS visit_at, place.time_zone AS visit_zone,
-  COALESCE(plan.root_id, plan.id) AS root_pk
+SELECT visit.id, visit.starts_at, place.time_zone, COALESCE(plan.root_id, plan.id), {", ".join(f"session.{n}" for n in _SESSION)}
 FROM {PlannedSession._meta.db_table} session
 JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
 LEFT JOIN {Appointment._meta.db_table} visit ON visit.planned_session_id = session.id
   AND NOT (visit.status IN ('no-show', 'cancelled'))
 LEFT JOIN {Location._meta.db_table} place ON place.id = visit.location_id
-WHERE plan.patient_id = %s AND ((plan.id = %s AND session.course = %s) OR visit.id IS NOT NULL)
+WHERE plan.patient_id = %s::bigint AND ((plan.id = %s::bigint AND session.course = %s::int) OR visit.id IS NOT NULL)
 ORDER BY session.number
 """  # noqa: S608  # table names of models
 
@@ -96,18 +99,23 @@ ORDER BY session.number
 def _course_rows(plan: TreatmentPlan, course: int) -> tuple[list[PlannedSession], list[dict[str, Any]]]:
     """Sessions of a course still without a visit, and all standing sessions of the patient. One query."""
     # Written out: each search asks it, and Django takes ten times as long to write it as PostgreSQL to answer.
-    rows: list[Any] = list(PlannedSession.objects.raw(_COURSE_ROWS, [plan.patient_id, plan.pk, course]))
-    todo = [row for row in rows if row.plan_id == plan.pk and row.course == course and row.visit_pk is None]
-    standing = [
-        {
-            "pk": row.visit_pk,
-            "day": row.visit_at.astimezone(ZoneInfo(row.visit_zone)).date(),
-            "own": row.root_pk == plan.root_pk and row.course == course,
-            "parts": row.content["parts"],
-        }
-        for row in rows
-        if row.visit_pk is not None
-    ]
+    with prepared() as cursor:
+        cursor.execute(_COURSE_ROWS, [plan.patient_id, plan.pk, course])
+        rows = cursor.fetchall()
+    todo, standing = [], []
+    for visit, at, zone, root, *columns, content in rows:
+        session = PlannedSession.from_db(connection.alias, _SESSION, [*columns, json.loads(content)])
+        if visit is not None:
+            standing.append(
+                {
+                    "pk": visit,
+                    "day": at.astimezone(ZoneInfo(zone)).date(),
+                    "own": root == plan.root_pk and session.course == course,
+                    "parts": session.content["parts"],
+                }
+            )
+        elif session.plan_id == plan.pk and session.course == course:
+            todo.append(session)
     return todo, standing
 
 

@@ -81,6 +81,58 @@ def lock(
 
 
 @dataclass(frozen=True, slots=True)
+class StandingSession:
+    """A standing visit of a planned session, with what its distance to others depends on."""
+
+    session: int
+    series: int
+    course: int
+    number: int
+    earliest_days: int
+    parts: list[dict[str, Any]]
+    day: date
+
+
+#: One JSON list: to ask for it with other things costs less than to ask twice.
+_NEAR = f"""
+SELECT json_agg(json_build_array(session.id, COALESCE(plan.root_id, plan.id), session.course, session.number,
+  session.earliest_days, session.content->'parts', a.starts_at, place.time_zone))::text
+FROM {Appointment._meta.db_table} a
+JOIN {PlannedSession._meta.db_table} session ON session.id = a.planned_session_id
+JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
+JOIN {Location._meta.db_table} place ON place.id = a.location_id
+WHERE a.patient_id = %(patient)s::bigint AND NOT (a.status IN ('no-show', 'cancelled'))
+  AND a.starts_at >= %(first)s::timestamptz AND a.starts_at < %(last)s::timestamptz AND a.id <> ALL(%(leave_out)s::bigint[])
+"""  # noqa: S608  # table names of models
+
+
+def _standing(found: str | None) -> list[StandingSession]:
+    return [
+        StandingSession(
+            key,
+            series,
+            course,
+            number,
+            days,
+            parts,
+            datetime.fromisoformat(at).astimezone(ZoneInfo(zone)).date(),
+        )
+        for key, series, course, number, days, parts, at, zone in json.loads(found or "[]")
+    ]
+
+
+def standing_sessions(
+    patient: int, first: datetime, last: datetime, leave_out: Iterable[int] = ()
+) -> list[StandingSession]:
+    """The patient's treatments between two instants, of every course and plan. One query."""
+    with prepared() as cursor:
+        cursor.execute(
+            _NEAR, {"patient": patient, "first": first, "last": last, "leave_out": list(leave_out)}
+        )
+        return _standing(cursor.fetchone()[0])
+
+
+@dataclass(frozen=True, slots=True)
 class ToBook:
     """A plan under the lock of its patient, as far as booking asks: the rest of its rows is not loaded."""
 
@@ -89,6 +141,8 @@ class ToBook:
     #: The booking that the same key has made already.
     known: int | None
     on_hold: bool
+    #: The patient's treatments about the time of these sessions, of every course and plan.
+    near: list[StandingSession]
 
 
 def _columns(model: type[Model], *names: str) -> tuple[str, ...]:
@@ -115,6 +169,7 @@ _TO_BOOK = f"""
 SELECT (SELECT id FROM {CourseBooking._meta.db_table} WHERE key = %(key)s),
   EXISTS (SELECT FROM {Alert._meta.db_table} alert
     WHERE alert.plan_id = plan.id AND alert.closed_at IS NULL AND alert.level = 'block'),
+  ({_NEAR}),
   {_names("plan", _PLAN_READ)}, {_names("patient", _PATIENT_READ)}, {_names("session", _SESSION_READ[:-1])},
   session.content->'parts'
 FROM {TreatmentPlan._meta.db_table} plan
@@ -124,14 +179,24 @@ WHERE plan.id = %(plan)s
 """  # noqa: S608  # names of tables and columns
 
 
-def to_book(plan: int, sessions: Iterable[int], key: uuid.UUID) -> ToBook:
-    """The plan, those of the wanted sessions that are in it, and whether the key was used. One query."""
+def to_book(
+    plan: TreatmentPlan, sessions: Iterable[int], key: uuid.UUID, first: datetime, last: datetime
+) -> ToBook:
+    """The plan as it is now, those of the wanted sessions that are in it, whether the key was used, and the patient's other
+    treatments between two instants. One query.
+    """
     with prepared() as cursor:
-        cursor.execute(_TO_BOOK, {"plan": plan, "sessions": sorted(sessions), "key": key})
+        cursor.execute(
+            _TO_BOOK,
+            {
+                "plan": plan.pk, "patient": plan.patient_id, "sessions": sorted(sessions), "key": key, "first": first,
+                "last": last, "leave_out": [],
+            },
+        )  # fmt: skip
         rows = cursor.fetchall()
     if not rows:
         raise TreatmentPlan.DoesNotExist
-    known, on_hold, *values = rows[0]
+    known, on_hold, near, *values = rows[0]
     at = len(_PLAN_READ)
     found = TreatmentPlan.from_db(connection.alias, _PLAN_READ, values[:at])
     found.patient = Patient.from_db(connection.alias, _PATIENT_READ, values[at : at + len(_PATIENT_READ)])
@@ -144,7 +209,7 @@ def to_book(plan: int, sessions: Iterable[int], key: uuid.UUID) -> ToBook:
         session = PlannedSession.from_db(connection.alias, _SESSION_READ, about)
         session.plan = found
         planned[session.pk] = session
-    return ToBook(found, planned, known, on_hold)
+    return ToBook(found, planned, known, on_hold, _standing(near))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,42 +333,3 @@ def in_the_way(slots: Sequence[Slot], patient: int, leave_out: int | None = None
         return None
     found = Appointment.objects.select_related("room", "practitioner__user").get(pk=row[2])
     return Taken(row[1], str(found.practitioner), found.room.name)
-
-
-@dataclass(frozen=True, slots=True)
-class StandingSession:
-    """A standing visit of a planned session, with what its distance to others depends on."""
-
-    session: int
-    series: int
-    course: int
-    number: int
-    earliest_days: int
-    parts: list[dict[str, Any]]
-    day: date
-
-
-_NEAR = f"""
-SELECT session.id, COALESCE(plan.root_id, plan.id), session.course, session.number, session.earliest_days,
-  session.content->'parts', a.starts_at, place.time_zone
-FROM {Appointment._meta.db_table} a
-JOIN {PlannedSession._meta.db_table} session ON session.id = a.planned_session_id
-JOIN {TreatmentPlan._meta.db_table} plan ON plan.id = session.plan_id
-JOIN {Location._meta.db_table} place ON place.id = a.location_id
-WHERE a.patient_id = %s AND a.starts_at >= %s AND a.starts_at < %s AND NOT (a.status IN ('no-show', 'cancelled'))
-  AND a.id <> ALL(%s::bigint[])
-"""  # noqa: S608  # table names of models
-
-
-def standing_sessions(
-    patient: int, first: datetime, last: datetime, leave_out: Iterable[int] = ()
-) -> list[StandingSession]:
-    """The patient's treatments between two instants, of every course and plan. One query."""
-    with prepared() as cursor:
-        cursor.execute(_NEAR, [patient, first, last, list(leave_out) or [0]])
-        return [
-            StandingSession(
-                key, series, course, number, days, json.loads(parts), at.astimezone(ZoneInfo(zone)).date()
-            )
-            for key, series, course, number, days, parts, at, zone in cursor.fetchall()
-        ]

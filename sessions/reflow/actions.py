@@ -47,10 +47,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was changed: visits as they are now, and the slots they had. `message` names the news about it."""
+    """What was changed: visits as they are now, the slots they had, and which patients had confirmed (keys of visits).
+
+    `message` names the news about it.
+    """
 
     visits: tuple[Appointment, ...]
     before: tuple[Slot, ...]
+    confirmed: tuple[int, ...]
     message: str
 
 
@@ -65,9 +69,12 @@ def _sessions(changes: Sequence[Change]) -> dict[int, PlannedSession]:
 
 
 @transaction.atomic
-def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -> Done:
+def apply(
+    *, changes: Sequence[Change], by: Actor, now: datetime, reason: str, as_it_was: bool = False
+) -> Done:
     """Move visits of one patient, and book sessions of the same course that have none: all or nothing.
 
+    What is put back `as_it_was` stood there before: hours, rooms and devices that no longer fit are no reason against it.
     Raises TimeTaken when somebody was faster, BookingError when something changed since it was proposed.
     """
     if not changes:
@@ -111,7 +118,7 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     # Two visits may change places: while they are on their way neither takes a time.
     states = {row.pk: row.status for row in visits.values()}
     Appointment.objects.filter(pk__in=list(visits)).update(status=Appointment.Status.CANCELLED)
-    _allowed(changes, visits, sessions, patient, places, held)
+    _allowed(changes, visits, sessions, patient, places, None if as_it_was else held)
     made = []
     try:
         with transaction.atomic():
@@ -120,7 +127,7 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
                     made.append(_moved(visits[one.visit], one.slot, states[one.visit]))
                 else:
                     session = sessions[one.slot.visit]
-                    made.append(new_visit(one.slot, session.plan.patient, place, by, planned_session=session))
+                    made.append(new_visit(one.slot, session.plan.patient, place, by, planned=session))
                 made[-1].save()
     except IntegrityError as error:
         raise as_taken(error) from error
@@ -129,7 +136,8 @@ def apply(*, changes: Sequence[Change], by: Actor, now: datetime, reason: str) -
     schedule.rescheduled(made, olds, now, key)
     for row in made:
         _told(row, before.get(row.pk), by, now, reason)
-    return Done(tuple(made), tuple(before[row.pk] for row in made if row.pk in before), key)
+    confirmed = tuple(pk for pk, state in states.items() if state == Appointment.Status.CONFIRMED)
+    return Done(tuple(made), tuple(before[row.pk] for row in made if row.pk in before), confirmed, key)
 
 
 def _possible(
@@ -148,9 +156,9 @@ def _possible(
 
 def _allowed(
     changes: Sequence[Change], visits: dict[int, Appointment], sessions: dict[int, PlannedSession], patient: int,
-    places: Sequence[Location], held: Locked,
+    places: Sequence[Location], held: Locked | None,
 ) -> None:  # fmt: skip
-    """Hours, rooms and devices as they are now, nobody in the way, no session too near to another one."""
+    """Hours, rooms and devices as they are now where they are `held`, nobody in the way, no session too near to another."""
     wanted, placed = [], []
     for one, place in zip(changes, places, strict=True):
         planned = visits[one.visit].planned_session if one.visit is not None else sessions[one.slot.visit]
@@ -160,7 +168,8 @@ def _allowed(
         else:
             assert one.visit is not None
             wanted.append((one.slot, visit_for(visits[one.visit].needs, one.slot.minutes)))
-    check_fit_at(wanted, places, held)
+    if held is not None:
+        check_fit_at(wanted, places, held)
     check_free([one.slot for one in changes], patient)
     if placed:
         near = near_sessions(patient, [day for _planned, day in placed])
@@ -208,12 +217,23 @@ def _told(visit: Appointment, before: Slot | None, by: Actor, now: datetime, rea
 
 
 @transaction.atomic
-def undo(*, changes: Sequence[Change], added: Sequence[int], message: str, by: Actor, now: datetime) -> Done:
-    """Back as it was; sessions that had got a time lose it again. Where the news had not left, none leaves at all."""
+def undo(
+    *, changes: Sequence[Change], added: Sequence[int], confirmed: Sequence[int], message: str, by: Actor, now: datetime
+) -> None:  # fmt: skip
+    """Back as it was: sessions that had got a time lose it again, visits that were confirmed are so again.
+
+    Where the news had not left, none leaves at all.
+
+    Raises TimeTaken, BookingError: then nothing is changed.
+    """
     for visit in Appointment.objects.filter(LIVE, pk__in=list(added)).select_related("patient", "location"):
         booking.change_status(
             appointment=visit, to=Appointment.Status.CANCELLED, by=by, now=now, reason="Re-flow undone"
         )
-    done = apply(changes=changes, by=by, now=now, reason="Undone")
-    schedule.never_mind(message, done.message, added)
-    return done
+    undone = ""
+    if changes:
+        undone = apply(changes=changes, by=by, now=now, reason="Undone", as_it_was=True).message
+    schedule.never_mind(message, undone, added)
+    booked = Appointment.objects.filter(pk__in=list(confirmed), status=Appointment.Status.BOOKED)
+    for visit in booked.select_related("patient", "location"):
+        booking.change_status(appointment=visit, to=Appointment.Status.CONFIRMED, by=by, now=now)

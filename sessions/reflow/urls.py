@@ -9,5 +9,6 @@ urlpatterns = [
     path("not-possible/", views.not_possible, name="not-possible"),
     path("plans/<int:pk>/reflow/<int:course>/", views.course, name="course-reflow"),
     path("reflow/undo/", views.undo, name="reflow-undo"),
+    path("reflow/undo/<slug:key>/", views.undo_all, name="reflow-undo-all"),
     path("reflow/<slug:kind>/<int:pk>/", views.cause, name="reflow-cause"),
 ]

@@ -25,7 +25,7 @@ from sessions.actions.checks import BookingError
 from sessions.clocks.queries import Adrift, adrift
 from sessions.models import Absence, Appointment, AppointmentType, Closure, Device, Practitioner, Room
 from sessions.queries.slack import days_to_spare, most_urgent_first
-from sessions.reflow import actions, queries
+from sessions.reflow import actions, last, queries
 from sessions.reflow.actions import Change
 from sessions.reflow.queries import Cause, Line, Proposal
 from sessions.reflow.unfit import Unfit, words_of
@@ -93,16 +93,31 @@ def _told(proposal: Proposal, names: dict[str, dict[int, str]]) -> dict[str, Any
     }
 
 
-def _undo_url(done: actions.Done) -> str:
+def _way_back(done: actions.Done) -> str:
     versions = {row.planned_session_id or row.pk: row for row in done.visits}
     rows = [(slot, versions[slot.visit] if slot.visit else done.visits[0]) for slot in done.before]
     moved = {row.pk for _slot, row in rows}
-    text = pack(
+    return pack(
         [slot for slot, _row in rows], visits=[row.pk for _slot, row in rows],
         versions=[row.version for _slot, row in rows], added=[row.pk for row in done.visits if row.pk not in moved],
-        message=done.message,
+        confirmed=done.confirmed, message=done.message,
     )  # fmt: skip
-    return f"{reverse('sessions:reflow-undo')}?{urlencode({'undo': text})}"
+
+
+def _go_back(text: str, request: HttpRequest, now: datetime) -> tuple[Patient, str]:
+    """(patient, fault): all visits of one patient as they were; what stands in the way is told."""
+    data = unpack(text)
+    if "message" not in data:
+        raise Http404("no re-flow")
+    visit = Appointment.objects.select_related("patient").get(pk=[*data["visits"], *data["added"]][0])
+    try:
+        actions.undo(
+            changes=_changes(text), added=data["added"], confirmed=data["confirmed"], message=data["message"],
+            by=_user(request), now=now,
+        )  # fmt: skip
+    except BookingError as error:
+        return visit.patient, str(error)
+    return visit.patient, ""
 
 
 def _said(request: HttpRequest, patient: Patient, done: actions.Done) -> None:
@@ -110,7 +125,7 @@ def _said(request: HttpRequest, patient: Patient, done: actions.Done) -> None:
     told = " The patient is told once, in 3 minutes." if address_of(patient) else " Nobody is told: call."
     toast(
         request, f"{called(request, patient)}: {count} visit{'s' if count != 1 else ''} changed.{told}",
-        undo_url=_undo_url(done),
+        undo_url=f"{reverse('sessions:reflow-undo')}?{urlencode({'undo': _way_back(done)})}",
     )  # fmt: skip
 
 
@@ -159,21 +174,12 @@ def _put(data: dict[str, Any], plan: TreatmentPlan) -> dict[int, Slot]:
 @require(Permission.BOOKING_EDIT)
 def undo(request: HttpRequest) -> HttpResponse:
     """Back as it was before a re-flow."""
-    text = str(request.GET.get("undo", ""))
-    data = unpack(text)
-    if "message" not in data:
-        raise Http404("no re-flow")
-    try:
-        done = actions.undo(
-            changes=_changes(text), added=data["added"], message=data["message"], by=_user(request),
-            now=timezone.now(),
-        )  # fmt: skip
-    except BookingError as error:
-        messages.error(request, f"Not undone. {error}")
-        visit = Appointment.objects.get(pk=data["visits"][0])
-        return redirect("patients:chart", visit.patient_id)
-    messages.success(request, f"{called(request, done.visits[0].patient)}: back as it was.")
-    return redirect("patients:chart", done.visits[0].patient_id)
+    patient, fault = _go_back(str(request.GET.get("undo", "")), request, timezone.now())
+    if fault:
+        messages.error(request, f"Not undone. {fault}")
+    else:
+        messages.success(request, f"{called(request, patient)}: back as it was.")
+    return redirect("patients:chart", patient.pk)
 
 
 @require_safe
@@ -242,21 +248,50 @@ def _words(cause: Cause) -> str:
     return f"Visits {'in' if isinstance(cause, Room) else 'of type'} {cause} that no longer fit"
 
 
-def _apply_all(request: HttpRequest, now: datetime) -> tuple[int, list[str]]:
-    """(patients put in order, faults): each patient's visits in a transaction of their own."""
-    done, faults = 0, []
+def _apply_all(request: HttpRequest, now: datetime) -> tuple[list[str], list[str]]:
+    """(the way back of each patient put in order, faults): each patient's visits in a transaction of their own."""
+    done: list[str] = []
+    faults: list[str] = []
     for text in request.POST.getlist("proposal")[:AT_ONCE]:
         changes = _changes(text)
         try:
-            actions.apply(changes=changes, by=_user(request), now=now, reason="Re-flow")
+            made = actions.apply(changes=changes, by=_user(request), now=now, reason="Re-flow")
         except BookingError as error:
             visit = Appointment.objects.select_related("patient").get(
                 pk=next(one.visit for one in changes if one.visit)
             )
             faults.append(f"{called(request, visit.patient)}: {error}")
         else:
-            done += 1
+            done.append(_way_back(made))
     return done, faults
+
+
+def _patients(count: int) -> str:
+    return f"{count} patient{'s' if count != 1 else ''}"
+
+
+@require_POST
+@require(Permission.VISITS_REFLOW)
+def undo_all(request: HttpRequest, key: str) -> HttpResponse:
+    """All patients of a re-flow back as they were, the last one first: times that changed hands change back."""
+    known = last.last(request)
+    if known is None or known.key != key:
+        messages.error(request, "Not undone. This is not your last re-flow, or it was undone already.")
+        return redirect("sessions:calendar")
+    now = timezone.now()
+    stay: list[str] = []
+    for text in reversed(known.ways_back):
+        patient, fault = _go_back(text, request, now)
+        if fault:
+            stay.insert(0, text)
+            messages.error(request, f"{called(request, patient)}: not undone. {fault}")
+    if len(stay) < known.patients:
+        messages.success(request, f"{_patients(known.patients - len(stay))} back as before.")
+    last.left(request, known, stay)
+    # The cause may be gone by now: that is a good reason to undo what was done for it.
+    if _CAUSES[known.kind].objects.filter(pk=known.cause).exists():
+        return redirect("sessions:reflow-cause", known.kind, known.cause)
+    return redirect("sessions:calendar")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -270,7 +305,8 @@ def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     if request.method == "POST":
         done, faults = _apply_all(request, now)
         if done:
-            messages.success(request, f"{done} patient{'s' if done != 1 else ''} put in order.")
+            made = last.remember(request, kind, pk, now, done)
+            toast(request, f"{_patients(len(done))} put in order.", undo_url=made.url)
         for fault in faults:
             messages.error(request, fault)
         if not done and not faults:
@@ -289,7 +325,7 @@ def cause(request: HttpRequest, kind: str, pk: int) -> HttpResponse:
     context = {
         "cause": found, "words": _words(found), "rows": rows, "hits": len(hit), "kind": kind,
         "patients": len({visit.patient_id for visit in hit}), "shown": len(rows),
-        "fitting": sum(1 for row in rows if row["packed"]),
+        "fitting": sum(1 for row in rows if row["packed"]), "last": last.last_for(request, kind, pk),
     }  # fmt: skip
     return render(request, "sessions/reflow/cause.html", context)
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
-from mesoclinic.statements import insert
+from mesoclinic.statements import fresh, insert
 from patients.models import Patient
 from sessions.ics.patients import calendar_of
 from sessions.models import Appointment, CourseBooking, Message
@@ -46,8 +46,9 @@ def _message(
     if address is None:
         return None
     language, subject, body = write(text, appointments, old=old, olds=olds)
-    return Message(
-        kind=kind, cause=cause, patient=first.patient, appointment=first, location=first.location, channel=address[0],
+    return fresh(
+        Message, kind=kind, cause=cause, patient_id=first.patient_id, appointment_id=first.pk, location_id=first.location_id,
+        channel=address[0],
         recipient=address[1], language=language, subject=subject, body=body, calendar=calendar, send_at=send_at,
     )  # fmt: skip
 

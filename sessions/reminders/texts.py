@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,16 @@ def _on_the_clock(local: datetime, language: str) -> str:
     return format_datetime(local, pattern, locale=language)
 
 
+@lru_cache(maxsize=512)
+def _time_on_the_clock(local: time, language: str) -> str:
+    return format_time(local, "HH:mm", locale=language)
+
+
+def time_of(moment: datetime, location: Location, language: str) -> str:
+    """`10:00`, in the digits of the language."""
+    return _time_on_the_clock(moment.astimezone(location.zone).time(), language)
+
+
 def when(moment: datetime, location: Location, language: str) -> str:
     """`Tuesday 1 December 2026, 10:00`, as the language writes it."""
     # Without its zone: two instants that are equal may read differently elsewhere.
@@ -69,9 +79,9 @@ def write(
         "place": "; ".join(f"{place.name}{comma}{place.address}" for place in places),
         "phone": location.phone,
         "name": first.patient.given_name,
-        "time": format_time(first.starts_at.astimezone(location.zone), "HH:mm", locale=language),
+        "time": time_of(first.starts_at, location, language),
         "when": when(first.starts_at, location, language),
-        "until": format_time(first.ends_at.astimezone(location.zone), "HH:mm", locale=language),
+        "until": time_of(first.ends_at, location, language),
         "old": when(old, location, language) if old else "",
         "times": "\n".join(
             f"- {when(row.starts_at, row.location, language)}{at(row)}" for row in appointments

@@ -204,7 +204,9 @@ class Diary:
     @cached_property
     def hours(self) -> dict[int, Stretches]:
         """Working time by practitioner, in minutes."""
-        return {staff.key: Stretches.from_spans(staff.hours) for staff in self.staff}
+        same = {id(staff.hours): staff.hours for staff in self.staff}
+        counted = {key: Stretches.from_spans(spans) for key, spans in same.items()}
+        return {staff.key: counted[id(staff.hours)] for staff in self.staff}
 
     @cached_property
     def opened(self) -> Stretches:

@@ -138,7 +138,7 @@ class Grid:
         step = -(-(minutes - self._origin) // STEP)
         return self._cell_at[np.clip(step, 0, len(self._cell_at) - 1)]
 
-    def counts(self, rows: int, row: Cells, low: Minutes, high: Minutes) -> NDArray[np.int64]:
+    def counts(self, rows: int, row: Cells, low: Minutes, high: Minutes) -> NDArray[np.int32]:
         """How many of the ranges low..high (minutes, half-open) hold each cell, by row: [rows, days, quarters]."""
         width = self.size + 1
         first, last = self.cells(low), self.cells(high)
@@ -146,7 +146,7 @@ class Grid:
         base = row[keep] * width
         marks = np.bincount(base + first[keep], minlength=rows * width)
         marks -= np.bincount(base + last[keep], minlength=rows * width)
-        return marks.cumsum().reshape(rows, width)[:, : self.size].reshape(rows, *self.shape)
+        return marks.cumsum(dtype=np.int32).reshape(rows, width)[:, : self.size].reshape(rows, *self.shape)
 
     def clear(self, diary: Diary, keys: Sequence[tuple[str, int]], *, before: int, after: int) -> Flags:
         """Whether the stretch from `before` minutes before a start to `after` minutes after it is free, by key."""

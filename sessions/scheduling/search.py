@@ -184,7 +184,7 @@ class Course:
             if places is None:
                 found.append(np.full((len(site.people), *site.grid.shape), NEVER, np.int32))
                 continue
-            cost = (places.holes * FRAGMENT).astype(np.int32)
+            cost = places.holes * np.int32(FRAGMENT)
             cost += places.missed * UNWISHED
             extra = [STRANGER * (self.wish.favourite not in {None, staff.key}) for staff in site.people]
             away = ELSEWHERE * (self.wish.usual not in {None, site.diary.location})

@@ -33,6 +33,8 @@ from tests.benchmarks.world import World, own_database, url_of, visits_of
 
 CLIENTS = 32
 ROUNDS = int(os.environ.get("MESOCLINIC_RACE_ROUNDS", "200"))
+#: After so many races each, bookings that nobody is in the way of: so many one after the other, and 32 at once.
+EVERY, ALONE = 10, 5
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -43,7 +45,7 @@ def p95(seconds: list[float]) -> float:
 
 def _ours(world: World, port: int) -> list[tuple[str, str, str]]:
     place = world.clinic.location
-    plans = world.plans(CLIENTS * 3 + ROUNDS + 60)
+    plans = world.plans(8 + ROUNDS + CLIENTS + (CLIENTS + ALONE) * -(-ROUNDS // EVERY))
     visits = visits_of(plans)
     desks = [racing.Desk(port, racing.signed_in(world.clinic.marta)) for _n in range(CLIENTS)]
     watch = racing.DeadlockWatch(Path(os.environ["MESOCLINIC_STATE"]) / "log" / "postgres.log")
@@ -52,18 +54,19 @@ def _ours(world: World, port: int) -> list[tuple[str, str, str]]:
     def book(desk: racing.Desk, plan: object, n: int) -> partial[racing.Answer]:
         return partial(desk.book, plan, place, world.slots(n, visits[plan.pk]))  # type: ignore[attr-defined]
 
-    # Nobody in the way: alone, and 32 at the same moment, each with a course of its own.
     waiting = list(plans)
     for desk in desks[:8]:
         book(desk, waiting.pop(), next(course))()
-    alone = [book(desks[0], waiting.pop(), next(course))() for _n in range(30)]
-    crowd = racing.at_once([book(desk, waiting.pop(), next(course)) for desk in desks])
-    if {answer.status for answer in [*alone, *crowd]} != {302}:
-        raise RuntimeError("a booking that nobody was in the way of failed")
     losers: list[racing.Answer] = []
+    alone: list[racing.Answer] = []
+    crowd: list[racing.Answer] = []
     won = strange = without = 0
     racers = [waiting.pop() for _n in range(CLIENTS)]
-    for _round in range(ROUNDS):
+    for round_ in range(ROUNDS):
+        if round_ % EVERY == 0:
+            # Nobody in the way, between the races: alone, and 32 at the same moment, each with a course of its own.
+            alone += [book(desks[0], waiting.pop(), next(course))() for _n in range(ALONE)]
+            crowd += racing.at_once([book(desk, waiting.pop(), next(course)) for desk in desks])
         n = next(course)
         answers = racing.at_once([book(desk, plan, n) for desk, plan in zip(desks, racers, strict=True)])
         lost = [answer for answer in answers if answer.status == 409]
@@ -74,6 +77,8 @@ def _ours(world: World, port: int) -> list[tuple[str, str, str]]:
         losers += lost
         for at in winners:
             racers[at] = waiting.pop()
+    if {answer.status for answer in [*alone, *crowd]} != {302}:
+        raise RuntimeError("a booking that nobody was in the way of failed")
     whole = Appointment.objects.count() == CourseBooking.objects.count() * 6
     told = Message.objects.filter(kind="confirmation").count() == CourseBooking.objects.count()
     if not whole or not told:

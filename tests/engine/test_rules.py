@@ -65,6 +65,10 @@ def test_the_mixing_rule_refuses_what_its_example_mixes(documents: dict[str, Any
         assert bool(found) is refused
 
 
+def _agent(documents: dict[str, Any], code: str) -> dict[str, Any]:
+    return next(row for row in documents["agents"] if row["code"] == code)
+
+
 def _rule(documents: dict[str, Any], rule: str) -> dict[str, Any]:
     return next(row for row in documents["rules"] if row["id"] == rule)
 
@@ -89,6 +93,10 @@ def _rule(documents: dict[str, Any], rule: str) -> dict[str, Any]:
         (lambda d: d["agents"][0].update(own_interval=[1, 2, 3]), "contradicts min_days"),
         (lambda d: d["cocktails"][0]["components"][0].update(agent="water"), "unknown agent water"),
         (lambda d: d["cocktails"][1]["components"][0].update(ml="40"), "above its limit"),
+        (lambda d: _agent(d, "lidocaine").update(highest_mg_per_ml=None), "a dose in mL could not be counted"),
+        (lambda d: _agent(d, "vitamin-c").update(highest_mg_per_ml="0"), "a dose in mL could not be counted"),
+        (lambda d: _agent(d, "caffeine").update(highest_mg_per_ml="x"), "is not a number"),
+        (lambda d: d["tables"]["lidocaine"]["counted_agents"].append("licodaine"), "unknown agent 'licodaine'"),
         (lambda d: d["areas"][0].update(syringe_default_ml="9"), "above syringe_max_ml"),
         (lambda d: d["indications"][0]["interval_days"].update(syringe=[21, 14, 7]), "out of order"),
         (lambda d: d["agents"].append(dict(d["agents"][0])), "stands twice"),

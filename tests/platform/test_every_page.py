@@ -123,7 +123,7 @@ def address(route: str, world: dict[str, Any]) -> str:
     return "/" + (
         route.replace("<int:pk>", "1").replace("<int:concern>", "1").replace("<int:event>", "1").replace("<slug:kind>", "allergies").replace("<int:fact>", str(world["fact"]))
         .replace("<int:course>", "0").replace("<int:number>", "1").replace("<str:number>", "x")
-        .replace("<slug:number>", "x").replace("<slug:code>", "x")
+        .replace("<slug:number>", "x").replace("<slug:code>", "x").replace("<slug:key>", "x")
     )  # fmt: skip
 
 

@@ -5,8 +5,10 @@ import uuid
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils.translation import gettext_lazy
 
-from mesoclinic.statements import insert, prepared
+from mesoclinic.audit.models import AuditEvent
+from mesoclinic.statements import fresh, insert, prepared
 from sessions.models import Appointment, CourseBooking, Message
 from tests.clinic import Clinic
 
@@ -78,3 +80,28 @@ def test_a_statement_is_planned_once_for_a_connection() -> None:
             ["%pg_class WHERE oid = ANY($1::oid[])"],
         )
         assert cursor.fetchone() == (1,)
+
+
+def test_a_fresh_row_is_what_the_model_makes_of_the_same_values(clinic: Clinic) -> None:
+    """Defaults, those that are made anew each time, and what the database fills; nothing is shared between two rows."""
+    values = {"actor_name": "M", "type": "t", "target_type": "x", "target_id": "1"}
+    one, other, model = fresh(AuditEvent, **values), fresh(AuditEvent, **values), AuditEvent(**values)
+    names = [field.attname for field in AuditEvent._meta.concrete_fields if field.attname != "at"]
+    assert [getattr(one, name) for name in names] == [getattr(model, name) for name in names]
+    one.new["a"] = 1
+    assert other.new == {}
+    insert([one])
+    assert AuditEvent.objects.get(pk=one.pk).at == one.at
+    with pytest.raises(KeyError):
+        fresh(AuditEvent, patient=1)
+
+
+def test_values_that_a_field_converts_are_converted(clinic: Clinic) -> None:
+    """A member of a choice, a text that is translated when it is read: as `save` writes them."""
+    visit = clinic.appointment(kind="consultation", status="cancelled")
+    twin = Appointment.objects.get(pk=visit.pk)
+    twin.pk, twin.status, twin.kind = None, Appointment.Status.NO_SHOW, Appointment.Kind.REVIEW
+    twin.reason = gettext_lazy("Moved")
+    [made] = insert([twin])
+    read = Appointment.objects.get(pk=made.pk)
+    assert (read.status, read.kind, read.reason) == ("no-show", "review", "Moved")

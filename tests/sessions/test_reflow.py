@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from urllib.parse import parse_qs, urlsplit
@@ -34,6 +35,7 @@ from sessions.reflow import actions, queries
 from sessions.reflow.actions import Change
 from sessions.reflow.unfit import unfit
 from sessions.scheduling import Preferences
+from sessions.views.shared import pack
 from tests.clinic import Clinic
 
 MONDAY = date(2026, 11, 30)
@@ -319,6 +321,131 @@ def test_a_doctor_who_is_ill_is_laid_out_for_all_at_once(clinic: Clinic, desk: C
     assert "No booked visit is hit" in desk.get(f"/reflow/absence/{absence.pk}/").content.decode()
     assert Message.objects.filter(kind="moved", state="due").count() == len({row.patient_id for row in hit})
     assert doctors
+
+
+def put_in_order(clinic: Clinic, desk: Client, absence: Absence) -> str:
+    """All that is ticked is done; where to undo it."""
+    page = desk.get(f"/reflow/absence/{absence.pk}/").content.decode()
+    ticked = re.findall(r'name="proposal" value="([^"]+)"', page)
+    answer = desk.post(f"/reflow/absence/{absence.pk}/", {"proposal": ticked})
+    (note,) = get_messages(answer.wsgi_request)
+    assert note.message == f"{len(ticked)} patients put in order."
+    return str(note.extra_tags).removeprefix("undo:")
+
+
+def away(clinic: Clinic, visit: Appointment) -> Absence:
+    """The practitioner of the visit is away on the three days about it."""
+    day = visit.starts_at.astimezone(clinic.location.zone).date()
+    return Absence.objects.create(
+        practitioner_id=visit.practitioner_id, starts_at=clinic.at(0, day=day - DAY), ends_at=clinic.at(0, day=day + 2 * DAY)
+    )  # fmt: skip
+
+
+def standing() -> list[tuple[object, ...]]:
+    rows = Appointment.objects.exclude(status="cancelled").order_by("pk")
+    return [(r.pk, r.starts_at, r.practitioner_id, r.room_id, r.device_id, r.status) for r in rows]
+
+
+def test_what_was_moved_for_an_absence_goes_back_for_all_at_once_and_nobody_hears_of_it(
+    clinic: Clinic, desk: Client
+) -> None:
+    """Although the absence still stands: the visits stood there before it, too. Who had confirmed has."""
+    _plan, visits = course(clinic)
+    course(clinic, clinic.signed_plan(clinic.patient("Ana", "Otra")))
+    booking.change_status(appointment=visits[1], to="confirmed", by=clinic.marta, now=clinic.at(8))
+    Message.objects.update(state="sent")
+    absence, before = away(clinic, visits[1]), standing()
+    url = put_in_order(clinic, desk, absence)
+    assert standing() != before
+    page = desk.get(f"/reflow/absence/{absence.pk}/").content.decode()
+    assert "2 patients put in order at 07:00" in page
+    assert url in page
+    answer = desk.post(url, follow=True)
+    assert standing() == before
+    assert not Message.objects.filter(kind="moved", state="due").exists()
+    said = answer.content.decode()
+    assert "2 patients back as before" in said
+    assert "patients put in order at" not in said
+    assert AuditEvent.objects.filter(type="appointment.moved", reason="Undone").exists()
+    # A second click finds nothing left to undo.
+    assert "was undone already" in desk.post(url, follow=True).content.decode()
+    assert standing() == before
+
+
+def test_times_that_changed_hands_in_a_re_flow_change_back(clinic: Clinic, desk: Client) -> None:
+    """The first patient moves and the second takes the time: undone in the same order it would still be taken."""
+    visits = [
+        clinic.appointment(patient=clinic.patient(f"P{n}", "Otra"), planned_session=None, kind="consultation",
+                           starts_at=clinic.at(10 + 2 * n, day=MONDAY + DAY), ends_at=clinic.at(11 + 2 * n, day=MONDAY + DAY))
+        for n in range(2)
+    ]  # fmt: skip
+    a, b = slot_of(visits[0]), slot_of(visits[1])
+    free = replace(a, start=clinic.at(14, day=MONDAY + DAY), end=clinic.at(15, day=MONDAY + DAY))
+    Room.objects.filter(pk=a.room).update(capabilities=["consultation", "injection"])
+    absence = away(clinic, clinic.appointment(patient=clinic.patient("Far", "Away"), planned_session=None, kind="review",
+                   starts_at=clinic.at(10, day=MONDAY + 20 * DAY), ends_at=clinic.at(11, day=MONDAY + 20 * DAY)))  # fmt: skip
+    before = standing()
+    proposals = [
+        pack([free], visits=[visits[0].pk], versions=[1]),
+        pack([replace(b, start=a.start, end=a.end)], visits=[visits[1].pk], versions=[1]),
+    ]
+    answer = desk.post(f"/reflow/absence/{absence.pk}/", {"proposal": proposals})
+    assert [row.starts_at for row in fresh(visits)] == [free.start, a.start]
+    (note,) = get_messages(answer.wsgi_request)
+    desk.post(str(note.extra_tags).removeprefix("undo:"))
+    assert standing() == before
+
+
+def test_who_can_not_go_back_is_named_and_the_others_do(clinic: Clinic, desk: Client) -> None:
+    _plan, visits = course(clinic)
+    _other_plan, others = course(clinic, clinic.signed_plan(clinic.patient("Ana", "Otra")))
+    absence = away(clinic, visits[1])
+    url = put_in_order(clinic, desk, absence)
+    taken = clinic.appointment(
+        patient=clinic.patient("Mia", "Neu"), planned_session=None, kind="consultation", practitioner_id=visits[1].practitioner_id,
+        room_id=visits[1].room_id, starts_at=visits[1].starts_at, ends_at=visits[1].ends_at,
+    )  # fmt: skip
+    said = desk.post(url, follow=True).content.decode()
+    assert f"{clinic.lea.full_name}: not undone" in said
+    assert "1 patient back as before" in said
+    assert fresh(others)[1].starts_at == others[1].starts_at
+    assert fresh(visits)[1].starts_at != visits[1].starts_at
+    # Once the time is free again, the same button brings the last one back.
+    booking.change_status(
+        appointment=taken, to="cancelled", by=clinic.marta, now=clinic.at(8), reason="Booked by mistake"
+    )
+    said = desk.post(url, follow=True).content.decode()
+    assert "1 patient back as before" in said
+    assert fresh(visits)[1].starts_at == visits[1].starts_at
+
+
+def test_an_absence_that_was_a_mistake_is_removed_and_its_visits_brought_back(
+    clinic: Clinic, desk: Client
+) -> None:
+    _plan, visits = course(clinic)
+    course(clinic, clinic.signed_plan(clinic.patient("Ana", "Otra")))
+    absence, before = away(clinic, visits[1]), standing()
+    put_in_order(clinic, desk, absence)
+    answer = desk.post(f"/setup/absences/{absence.pk}/remove/")
+    notes = list(get_messages(answer.wsgi_request))
+    assert str(notes[-1].message) == "Visits of 2 patients were moved for it."
+    assert desk.post(str(notes[-1].extra_tags).removeprefix("undo:")).status_code == 302
+    assert standing() == before
+
+
+def test_a_session_that_only_got_a_time_loses_it_again(clinic: Clinic, desk: Client) -> None:
+    plan, visits = course(clinic)
+    booking.change_status(
+        appointment=visits[3], to="cancelled", by=clinic.marta, now=clinic.at(8), reason="Holiday"
+    )
+    before = standing()
+    _todo, options = options_for(plan, clinic.location, Preferences(), now=clinic.at(8), count=1)
+    packed = pack(list(options[0].slots), visits=[None], versions=[None])
+    answer = desk.post(f"/plans/{plan.pk}/reflow/0/", {"proposal": packed})
+    assert len(standing()) == 4
+    (note,) = get_messages(answer.wsgi_request)
+    assert desk.post(str(note.extra_tags).removeprefix("undo:")).status_code == 302
+    assert standing() == before
 
 
 def test_a_broken_device_lists_what_needs_it_and_says_who_must_be_called(

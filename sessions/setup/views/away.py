@@ -15,8 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from mesoclinic.accounts.permissions import Permission, require
 from mesoclinic.ui.reading import row_id
+from mesoclinic.ui.toasts import toast
 from sessions.models import Absence, Closure
 from sessions.places import location_of
+from sessions.reflow.last import last_for
 from sessions.setup import queries
 from sessions.setup.actions import away as actions
 from sessions.setup.forms.hours import AbsenceForm, ClosureForm, SpanForm
@@ -149,6 +151,11 @@ def _remove(request: HttpRequest, pages: Pages, pk: int) -> HttpResponse:
     outcome = attempt(lambda: actions.remove(row=row, by=user_of(request), now=timezone.now()))
     if outcome.saved:
         messages.success(request, f"The {pages.name} of {actions.owner_of(row)} is removed.")
+        # Who moved visits because of it, and only now hears that it was a mistake, gets them back.
+        done = last_for(request, pages.name, pk)
+        if done is not None:
+            toast(request, f"Visits of {done.patients} patient{'s' if done.patients != 1 else ''} were moved for it.",
+                  undo_url=done.url)  # fmt: skip
     else:
         messages.error(request, outcome.error)
     return redirect(pages.list_view)
