@@ -163,6 +163,8 @@ def visits_on_hold(now: datetime, text: str = "") -> list[tuple[ComingVisit, Tre
         .select_related("signed_by", "patient")
         .only("pk", "signed_by", "patient", "status")
     }
+    if not plans:
+        return []
     visits = [visit for source in visit_sources for visit in source(list(plans), now)]
     rows = [(visit, plans[visit.plan_id]) for visit in visits if visit.plan_id in plans]
     if text:

@@ -1,5 +1,7 @@
 """The clinic's locations, and the one a person works at."""
 
+from typing import Any
+
 from django.db.models import Count
 from django.http import Http404, HttpRequest
 
@@ -26,14 +28,22 @@ def places(request: HttpRequest) -> list[Place]:
     )
     return [
         {"id": row.pk, "name": row.short_name, "time_zone": row.time_zone, "own": row.pk == own}
-        for row in Location.objects.all()
+        for row in every_location(request)
     ]
+
+
+def every_location(request: HttpRequest) -> list[Location]:
+    """All locations in their order: one query a request, however many ask."""
+    kept: Any = request
+    if not hasattr(kept, "_every_location"):
+        kept._every_location = list(Location.objects.all())
+    found: list[Location] = kept._every_location
+    return found
 
 
 def location_of(request: HttpRequest) -> Location:
     """The location chosen in the top bar. Raises NoLocation while the clinic has none."""
-    place = request.session.get("place") or {}
-    chosen = Location.objects.filter(pk=place.get("id", 0)).first() or Location.objects.first()
-    if chosen is None:
+    place, every = request.session.get("place") or {}, every_location(request)
+    if not every:
         raise NoLocation("no location yet")
-    return chosen
+    return next((row for row in every if row.pk == place.get("id", 0)), every[0])

@@ -34,7 +34,7 @@ from sessions.actions import booking as actions
 from sessions.actions.restore import REASONS, reason_words
 from sessions.models import Appointment, AppointmentType, Location, Practitioner
 from sessions.models.types import CONSULTATION
-from sessions.places import location_of
+from sessions.places import every_location, location_of
 from sessions.queries.booking import (
     acts_on,
     last_practitioner,
@@ -254,7 +254,7 @@ def _strip(
 
 def _course_context(request: HttpRequest, plan: TreatmentPlan, course: int, data: Any) -> dict[str, Any]:
     location, now = location_of(request), timezone.now()
-    elsewhere = list(Location.objects.exclude(pk=location.pk))
+    elsewhere = [place for place in every_location(request) if place != location]
     chosen = _place_of(data.get("place"), location, elsewhere)
     text, wish, preferences = _wish_of(
         plan, data.get("wish"), str(data.get("practitioner", "")), chosen, location.pk
