@@ -22,6 +22,7 @@ from sessions.actions.checks import (
     BookingError,
     TimeTaken,
     as_taken,
+    asked_for,
     check_apart,
     check_fit,
     check_fit_at,
@@ -95,7 +96,7 @@ def _book_course(
     )
     # After the lock: a double click waits here, then finds what the first one made.
     days = [day_of_slot(slot, place) for slot, place in zip(slots, places, strict=True)]
-    read = to_book(plan, [slot.visit for slot in slots], key, *near_to(days))
+    read = to_book(plan, [slot.visit for slot in slots], key, *near_to(days), asked_for(slots, places))
     current, planned = read.plan, read.sessions
     if read.known is not None:
         return _booked_with(CourseBooking.objects.get(pk=read.known), current, slots)
@@ -111,7 +112,8 @@ def _book_course(
         raise TimeTaken(TAKEN["planned_session_booked_once"])
     check_windows(ordered, days, _before(ordered[0], read.near))
     check_apart(list(zip(ordered, days, strict=True)), read.near)
-    check_fit_at([(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)], places, held)
+    wanted = [(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)]
+    check_fit_at(wanted, places, held, read.people)
     [booking] = insert([CourseBooking(plan=current, key=key, booked_by=by)])
     # That the time is free, the constraints say. The clock of the database writes the booking time: the calendar file
     # carries it.

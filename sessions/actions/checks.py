@@ -17,7 +17,17 @@ from protocols.catalogue import knowledge
 from protocols.engine.candidates import days_between
 from protocols.models import PlannedSession
 from sessions.models import Appointment, Location
-from sessions.queries.standing import Locked, StandingSession, in_the_way, lock, standing_sessions, working
+from sessions.queries.standing import (
+    Asked,
+    Locked,
+    People,
+    StandingSession,
+    Working,
+    in_the_way,
+    lock,
+    standing_sessions,
+    working,
+)
 from sessions.scheduling import Slot, Visit
 from sessions.scheduling.diary import CLEANUP, PREPARATION, SETUP
 
@@ -94,32 +104,43 @@ def places_of(
 
 def check_fit(wanted: Sequence[tuple[Slot, Visit]], location: Location, held: Locked) -> None:
     """Hours, absences, closures, qualification, rooms and device: as they are now, not as they were searched."""
-    people = working(
-        location, [slot.practitioner for slot, _visit in wanted], [day_of_slot(slot, location) for slot, _visit in wanted]
-    )  # fmt: skip
-    for slot, visit in wanted:
-        person = people.get(slot.practitioner)
-        if person is None or not any(s.start <= slot.start and slot.end <= s.end for s in person.hours):
-            raise BookingError("The practitioner does not work at that time. Choose another one.")
-        if not visit.needs <= person.qualifications:
-            raise BookingError(f"{person.name} does not do this treatment.")
-        place, uses = held.rooms.get(slot.room, (None, frozenset()))
-        if place != location.pk or not visit.room_needs <= uses:
-            raise BookingError("This room is not fitted for the treatment.")
-        if visit.device_kind and held.devices.get(slot.device or 0) != (location.pk, visit.device_kind):
-            raise BookingError("The device for this treatment is missing.")
-        if slot.prep != visit.prep:
-            raise BookingError("The time for the cream changed. Search again.")
-        if slot.prep_room is not None:
-            place, uses = held.rooms.get(slot.prep_room, (None, frozenset()))
-            if place != location.pk or PREPARATION not in uses:
-                raise BookingError("The place for the cream is no longer one. Search again.")
+    check_fit_at(wanted, [location] * len(wanted), held)
 
 
-def check_fit_at(wanted: Sequence[tuple[Slot, Visit]], places: Sequence[Location], held: Locked) -> None:
-    """The same for slots at several locations, each by what holds at its own."""
-    for place in dict.fromkeys(places):
-        check_fit([one for one, own in zip(wanted, places, strict=True) if own == place], place, held)
+def check_fit_at(
+    wanted: Sequence[tuple[Slot, Visit]], places: Sequence[Location], held: Locked, people: People | None = None
+) -> None:  # fmt: skip
+    """The same for slots at several locations, each by what holds at its own. One query, none where `people` are read."""
+    if people is None:
+        people = working(asked_for([slot for slot, _visit in wanted], places))
+    for (slot, visit), place in zip(wanted, places, strict=True):
+        _fits(slot, visit, place, held, people.get((place.pk, slot.practitioner)))
+
+
+def asked_for(slots: Sequence[Slot], places: Sequence[Location]) -> list[Asked]:
+    """Whose hours count, where and on which day."""
+    return [
+        (place, slot.practitioner, day_of_slot(slot, place))
+        for slot, place in zip(slots, places, strict=True)
+    ]
+
+
+def _fits(slot: Slot, visit: Visit, location: Location, held: Locked, person: Working | None) -> None:
+    if person is None or not any(s.start <= slot.start and slot.end <= s.end for s in person.hours):
+        raise BookingError("The practitioner does not work at that time. Choose another one.")
+    if not visit.needs <= person.qualifications:
+        raise BookingError(f"{person.name} does not do this treatment.")
+    place, uses = held.rooms.get(slot.room, (None, frozenset()))
+    if place != location.pk or not visit.room_needs <= uses:
+        raise BookingError("This room is not fitted for the treatment.")
+    if visit.device_kind and held.devices.get(slot.device or 0) != (location.pk, visit.device_kind):
+        raise BookingError("The device for this treatment is missing.")
+    if slot.prep != visit.prep:
+        raise BookingError("The time for the cream changed. Search again.")
+    if slot.prep_room is not None:
+        place, uses = held.rooms.get(slot.prep_room, (None, frozenset()))
+        if place != location.pk or PREPARATION not in uses:
+            raise BookingError("The place for the cream is no longer one. Search again.")
 
 
 def new_visit(

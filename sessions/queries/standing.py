@@ -133,6 +133,93 @@ def standing_sessions(
 
 
 @dataclass(frozen=True, slots=True)
+class Working:
+    """A practitioner at a location on the days asked for."""
+
+    name: str
+    qualifications: frozenset[str]
+    hours: tuple[Span, ...]
+
+
+#: By location and practitioner (keys).
+type People = Mapping[tuple[int, int], Working]
+#: Where, who (a key) and on which day there.
+type Asked = tuple[Location, int, date]
+
+
+#: Hours with their people, then absences and closures that touch the stretch. One JSON list, and raw, as the others here:
+#: an act of booking runs under locks, and the ORM takes longer to write this than PostgreSQL to answer it.
+_WORKING = f"""
+SELECT json_agg(json_build_array(place, person, name, able, weekday, starts, ends, gone_from, gone_until))::text
+FROM (
+  SELECT hours.location_id AS place, practitioner.id AS person, person.full_name AS name,
+    practitioner.qualifications::text[] AS able, hours.weekday, hours.starts, hours.ends, NULL::timestamptz AS gone_from,
+    NULL::timestamptz AS gone_until
+  FROM {WorkingHours._meta.db_table} hours
+  JOIN {Practitioner._meta.db_table} practitioner ON practitioner.id = hours.practitioner_id
+  JOIN {User._meta.db_table} person ON person.id = practitioner.user_id
+  WHERE hours.location_id = ANY(%(places)s::bigint[]) AND practitioner.id = ANY(%(people)s::bigint[]) AND person.is_active
+  UNION ALL
+  SELECT NULL, practitioner_id, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Absence._meta.db_table}
+  WHERE practitioner_id = ANY(%(people)s::bigint[]) AND starts_at < %(until)s::timestamptz AND ends_at > %(from)s::timestamptz
+  UNION ALL
+  SELECT location_id, NULL, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Closure._meta.db_table}
+  WHERE location_id = ANY(%(places)s::bigint[]) AND starts_at < %(until)s::timestamptz AND ends_at > %(from)s::timestamptz
+) AS working
+"""  # noqa: S608  # table names of models
+
+
+def _of_working(asked: Sequence[Asked]) -> dict[str, Any]:
+    days = [(place.zone, day) for place, _person, day in asked]
+    return {
+        "places": sorted({place.pk for place, _person, _day in asked}),
+        "people": sorted({person for _place, person, _day in asked}),
+        "from": min(datetime.combine(day, time(), tzinfo=zone) for zone, day in days),
+        "until": max(datetime.combine(day + timedelta(days=1), time(), tzinfo=zone) for zone, day in days),
+    }
+
+
+def _people(found: str | None, asked: Sequence[Asked]) -> People:
+    hours: dict[tuple[int, int], list[tuple[int, time, time]]] = defaultdict(list)
+    about: dict[int, tuple[str, frozenset[str]]] = {}
+    away: dict[int, list[Span]] = defaultdict(list)
+    closed: dict[int, list[Span]] = defaultdict(list)
+    for place, person, name, able, weekday, starts, ends, gone_from, gone_until in json.loads(found or "[]"):
+        if gone_from is None:
+            about[person] = name, frozenset(able)
+            hours[place, person].append((weekday, time.fromisoformat(starts), time.fromisoformat(ends)))
+        else:
+            gone = Span(datetime.fromisoformat(gone_from), datetime.fromisoformat(gone_until))
+            (away[person] if place is None else closed[place]).append(gone)
+    days: dict[tuple[int, int], set[date]] = defaultdict(set)
+    places = {place.pk: place for place, _person, _day in asked}
+    for place, person, day in asked:
+        days[place.pk, person].add(day)
+    return {
+        (place, person): Working(
+            *about[person],
+            tuple(
+                free_spans(
+                    [
+                        span for day in sorted(days[place, person])
+                        for span in expand_hours(rows, places[place].zone, day, day)
+                    ],
+                    [*away[person], *closed[place]],
+                )
+            ),
+        )
+        for (place, person), rows in hours.items()
+    }  # fmt: skip
+
+
+def working(asked: Sequence[Asked]) -> People:
+    """Hours of active people at locations on some days, less absences and closures. One query."""
+    with prepared() as cursor:
+        cursor.execute(_WORKING, _of_working(asked))
+        return _people(cursor.fetchone()[0], asked)
+
+
+@dataclass(frozen=True, slots=True)
 class ToBook:
     """A plan under the lock of its patient, as far as booking asks: the rest of its rows is not loaded."""
 
@@ -143,6 +230,8 @@ class ToBook:
     on_hold: bool
     #: The patient's treatments about the time of these sessions, of every course and plan.
     near: list[StandingSession]
+    #: Who was asked for, at the locations and on the days asked for.
+    people: People
 
 
 def _columns(model: type[Model], *names: str) -> tuple[str, ...]:
@@ -169,7 +258,7 @@ _TO_BOOK = f"""
 SELECT (SELECT id FROM {CourseBooking._meta.db_table} WHERE key = %(key)s),
   EXISTS (SELECT FROM {Alert._meta.db_table} alert
     WHERE alert.plan_id = plan.id AND alert.closed_at IS NULL AND alert.level = 'block'),
-  ({_NEAR}),
+  ({_NEAR}), ({_WORKING}),
   {_names("plan", _PLAN_READ)}, {_names("patient", _PATIENT_READ)}, {_names("session", _SESSION_READ[:-1])},
   session.content->'parts'
 FROM {TreatmentPlan._meta.db_table} plan
@@ -180,23 +269,23 @@ WHERE plan.id = %(plan)s
 
 
 def to_book(
-    plan: TreatmentPlan, sessions: Iterable[int], key: uuid.UUID, first: datetime, last: datetime
-) -> ToBook:
-    """The plan as it is now, those of the wanted sessions that are in it, whether the key was used, and the patient's other
-    treatments between two instants. One query.
+    plan: TreatmentPlan, sessions: Iterable[int], key: uuid.UUID, first: datetime, last: datetime, asked: Sequence[Asked]
+) -> ToBook:  # fmt: skip
+    """The plan as it is now, those of the wanted sessions that are in it, whether the key was used, the patient's other
+    treatments between two instants, and the working time of who is asked for. One query.
     """
     with prepared() as cursor:
         cursor.execute(
             _TO_BOOK,
             {
                 "plan": plan.pk, "patient": plan.patient_id, "sessions": sorted(sessions), "key": key, "first": first,
-                "last": last, "leave_out": [],
+                "last": last, "leave_out": [], **_of_working(asked),
             },
         )  # fmt: skip
         rows = cursor.fetchall()
     if not rows:
         raise TreatmentPlan.DoesNotExist
-    known, on_hold, near, *values = rows[0]
+    known, on_hold, near, people, *values = rows[0]
     at = len(_PLAN_READ)
     found = TreatmentPlan.from_db(connection.alias, _PLAN_READ, values[:at])
     found.patient = Patient.from_db(connection.alias, _PATIENT_READ, values[at : at + len(_PATIENT_READ)])
@@ -209,69 +298,7 @@ def to_book(
         session = PlannedSession.from_db(connection.alias, _SESSION_READ, about)
         session.plan = found
         planned[session.pk] = session
-    return ToBook(found, planned, known, on_hold, _standing(near))
-
-
-@dataclass(frozen=True, slots=True)
-class Working:
-    """A practitioner on the days asked for."""
-
-    name: str
-    qualifications: frozenset[str]
-    hours: tuple[Span, ...]
-
-
-#: Hours with their people, then absences and closures that touch the stretch. Raw, as the others here: an act of booking
-#: runs under locks, and the ORM takes longer to write this than PostgreSQL to answer it.
-_WORKING = f"""
-SELECT practitioner.id, person.full_name, practitioner.qualifications::text[], hours.weekday, hours.starts, hours.ends,
-  NULL::timestamptz, NULL::timestamptz
-FROM {WorkingHours._meta.db_table} hours
-JOIN {Practitioner._meta.db_table} practitioner ON practitioner.id = hours.practitioner_id
-JOIN {User._meta.db_table} person ON person.id = practitioner.user_id
-WHERE hours.location_id = %(location)s AND practitioner.id = ANY(%(people)s::bigint[]) AND person.is_active
-UNION ALL
-SELECT practitioner_id, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Absence._meta.db_table}
-WHERE practitioner_id = ANY(%(people)s::bigint[]) AND starts_at < %(last)s AND ends_at > %(first)s
-UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, starts_at, ends_at FROM {Closure._meta.db_table}
-WHERE location_id = %(location)s AND starts_at < %(last)s AND ends_at > %(first)s
-"""  # noqa: S608  # table names of models
-
-
-def working(location: Location, practitioners: Iterable[int], days: Iterable[date]) -> dict[int, Working]:
-    """Hours of active people at a location on some days, less absences and closures. One query."""
-    wanted, zone = sorted(set(days)), location.zone
-    hours: dict[int, list[tuple[int, time, time]]] = defaultdict(list)
-    about: dict[int, tuple[str, frozenset[str]]] = {}
-    away: dict[int | None, list[Span]] = defaultdict(list)
-    with prepared() as cursor:
-        cursor.execute(
-            _WORKING,
-            {
-                "location": location.pk, "people": sorted(set(practitioners)),
-                "first": datetime.combine(wanted[0], time(), tzinfo=zone),
-                "last": datetime.combine(wanted[-1] + timedelta(days=1), time(), tzinfo=zone),
-            },
-        )  # fmt: skip
-        for key, name, able, weekday, starts, ends, gone_from, gone_until in cursor.fetchall():
-            if gone_from is not None:
-                away[key].append(Span(gone_from, gone_until))
-            else:
-                about[key] = name, frozenset(able)
-                hours[key].append((weekday, starts, ends))
-    return {
-        key: Working(
-            name, able,
-            tuple(
-                free_spans(
-                    [span for day in wanted for span in expand_hours(hours[key], zone, day, day)],
-                    [*away[key], *away[None]],
-                )
-            ),
-        )
-        for key, (name, able) in about.items()
-    }  # fmt: skip
+    return ToBook(found, planned, known, on_hold, _standing(near), _people(people, asked))
 
 
 @dataclass(frozen=True, slots=True)
