@@ -4,11 +4,13 @@ For acts that hold locks and reads that many wait for. Signals, which no model h
 triggers of the database hold for them as for all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, cast
+from itertools import count
+from typing import Any, NamedTuple, cast
 
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections, models
@@ -36,12 +38,13 @@ def prepared(
 
 
 @cache
-def _columns(model: type[Model]) -> "tuple[list[Field[Any, Any]], list[Field[Any, Any]]]":
-    """(written, given back): what the database makes by itself comes back."""
+def _columns(model: type[Model], keyed: bool) -> "tuple[list[Field[Any, Any]], list[Field[Any, Any]]]":
+    """(written, given back): what the database makes by itself comes back; so does the key where none is given."""
     written: list[Any] = []
     back: list[Any] = []
     for field in model._meta.concrete_fields:
-        (back if field.primary_key or field.has_db_default() else written).append(field)
+        made = field.has_db_default() or (field.primary_key and not keyed)
+        (back if made else written).append(field)
     return written, back
 
 
@@ -51,7 +54,7 @@ _PLAIN = (models.CharField, models.TextField, models.IntegerField, models.Boolea
 
 
 @cache
-def _filled(model: type[Model]) -> "tuple[tuple[Field[Any, Any], str, bool], ...]":
+def _filled(model: type[Model], keyed: bool) -> "tuple[tuple[Field[Any, Any], str, bool], ...]":
     """(field, name of its value, whether that may go as it is): not where the field fills or converts it itself."""
 
     def plain(field: "Field[Any, Any]") -> bool:
@@ -59,31 +62,50 @@ def _filled(model: type[Model]) -> "tuple[tuple[Field[Any, Any], str, bool], ...
             return not (field.auto_now or field.auto_now_add)
         return isinstance(field, _PLAIN) and type(field).pre_save is Field.pre_save
 
-    return tuple((field, field.attname, plain(field)) for field in _columns(model)[0])
+    return tuple((field, field.attname, plain(field)) for field in _columns(model, keyed)[0])
 
 
 def _values(row: Model, database: Any) -> list[Any]:
     found = []
-    for field, name, plain in _filled(type(row)):
+    for field, name, plain in _filled(type(row), row.pk is not None):
         value = getattr(row, name) if plain else field.pre_save(row, add=True)
         ready = plain and (type(value) in _READY or (type(value) is datetime and value.tzinfo is not None))
         found.append(value if ready else field.get_db_prep_save(value, database))
     return found
 
 
-@cache
-def _statement(model: type[Model], count: int, ignore_conflicts: bool) -> str:
-    written, back = _columns(model)
+class _Shape(NamedTuple):
+    """What the text of an insert depends on."""
+
+    model: type[Model]
+    many: int
+    #: Whether the rows have their keys already.
+    keyed: bool
+    ignore_conflicts: bool
+
+
+def _shape(rows: Sequence[Model], ignore_conflicts: bool) -> _Shape:
+    return _Shape(type(rows[0]), len(rows), rows[0].pk is not None, ignore_conflicts)
+
+
+def _text(shape: _Shape, numbers: Iterator[int], end: str = "") -> str:
+    written = _columns(shape.model, shape.keyed)[0]
     names = ", ".join(f'"{field.column}"' for field in written)
-    # Numbered by us: psycopg would read the text again each time, since it is long.
-    numbers = iter(range(1, count * len(written) + 1))
-    rows = ", ".join(f"({', '.join(f'${next(numbers)}' for _field in written)})" for _row in range(count))
-    end = (
-        "ON CONFLICT DO NOTHING"
-        if ignore_conflicts
-        else f"RETURNING {', '.join(f'"{field.column}"' for field in back)}"
+    rows = ", ".join(
+        f"({', '.join(f'${next(numbers)}' for _field in written)})" for _row in range(shape.many)
     )
-    return f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES {rows} {end}'  # noqa: S608  # names of columns
+    end = "ON CONFLICT DO NOTHING" if shape.ignore_conflicts else end
+    return f'INSERT INTO "{shape.model._meta.db_table}" ({names}) VALUES {rows} {end}'  # noqa: S608  # names of columns
+
+
+@cache
+def _statement(beside: tuple[_Shape, ...], main: _Shape) -> str:
+    # Numbered by us: psycopg would read the text again each time, since it is long.
+    numbers = count(1)
+    others = ", ".join(f"beside_{n} AS ({_text(shape, numbers)})" for n, shape in enumerate(beside))
+    back = ", ".join(f'"{field.column}"' for field in _columns(main.model, main.keyed)[1])
+    text = _text(main, numbers, f"RETURNING {back}" if back else "")
+    return f"WITH {others} {text}" if others else text
 
 
 @cache
@@ -113,24 +135,38 @@ def fresh[Row: Model](model: type[Row], **columns: Any) -> Row:
     return model(*values)
 
 
-def insert[Row: Model](rows: Sequence[Row], *, ignore_conflicts: bool = False) -> Sequence[Row]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Rows of another model that are inserted in the same query. Nothing of them comes back, not their keys either."""
+
+    rows: Sequence[Model]
+    ignore_conflicts: bool = False
+
+
+def insert[Row: Model](
+    rows: Sequence[Row], *, ignore_conflicts: bool = False, beside: Sequence[Beside] = ()
+) -> Sequence[Row]:
     """Insert new rows of one model in one query; keys and what the database sets come back into them.
 
     As `bulk_create`, without building its SQL each time: for what is written under locks. With `ignore_conflicts` a row
-    whose unique value stands already makes none, and nothing comes back.
+    whose unique value stands already makes none, and nothing comes back. Rows `beside` may name each other and these by
+    keys that are given: foreign keys are looked at when the transaction ends.
     """
     if not rows:
         return rows
-    model = type(rows[0])
-    _written, back = _columns(model)
     database = connections[DEFAULT_DB_ALIAS]
-    values = [value for row in rows for value in _values(row, database)]
+    others = [one for one in beside if one.rows]
+    main = _shape(rows, ignore_conflicts)
+    every = [row for one in others for row in one.rows] + list(rows)
+    values = [value for row in every for value in _values(row, database)]
+    back = _columns(main.model, main.keyed)[1]
     with prepared(psycopg.RawCursor) as cursor:
-        cursor.execute(_statement(model, len(rows), ignore_conflicts), values)
+        shapes = tuple(_shape(one.rows, one.ignore_conflicts) for one in others)
+        cursor.execute(_statement(shapes, main), values)
         if ignore_conflicts:
             return rows
         # PostgreSQL gives the rows of one VALUES list back in its order.
-        for row, made in zip(rows, cursor.fetchall(), strict=True):
+        for row, made in zip(rows, cursor.fetchall() if back else [()] * len(rows), strict=True):
             for field, value in zip(back, made, strict=True):
                 setattr(row, field.attname, value)
             row._state.adding = False

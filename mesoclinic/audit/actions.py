@@ -23,7 +23,7 @@ class Outsider:
 PATIENT_BY_LINK = Outsider("Patient, by link")
 
 
-def _event(
+def event(
     *,
     type: str,
     target: Model,
@@ -33,6 +33,7 @@ def _event(
     new: dict[str, Any] | None = None,
     reason: str = "",
 ) -> AuditEvent:
+    """The row of `record`, not stored: for an act that writes all its rows in one query."""
     return AuditEvent(
         actor_id=by.pk if by else None,
         actor_name=by.full_name if by else "mesoclinic",
@@ -58,16 +59,16 @@ def record(
     reason: str = "",
 ) -> AuditEvent:
     """Write one audit row. `type` is a dotted code such as `plan.signed`; `by=None` means the system."""
-    event = _event(type=type, target=target, by=by, patient_id=patient_id, old=old, new=new, reason=reason)
-    insert([event])
-    return event
+    [made] = insert(
+        [event(type=type, target=target, by=by, patient_id=patient_id, old=old, new=new, reason=reason)]
+    )
+    return made
 
 
 def record_many(*, type: str, rows: Iterable[tuple[Model, int | None, dict[str, Any]]]) -> None:
     """The same act of the system on many targets, in one query: (target, patient, new values)."""
     AuditEvent.objects.bulk_create(
-        _event(type=type, target=target, by=None, patient_id=patient, new=new)
-        for target, patient, new in rows
+        event(type=type, target=target, by=None, patient_id=patient, new=new) for target, patient, new in rows
     )
 
 

@@ -11,8 +11,9 @@ from datetime import date, datetime, timedelta
 from django.db import IntegrityError, transaction
 
 from mesoclinic.accounts.models import User
+from mesoclinic.audit.actions import event
 from mesoclinic.audit.actions import record as audit
-from mesoclinic.statements import insert
+from mesoclinic.statements import Beside, insert
 from patients.models import Patient
 from protocols.models import PlannedSession, TreatmentPlan
 from protocols.queries_watch import ON_HOLD, open_blocks
@@ -114,7 +115,7 @@ def _book_course(
     check_apart(list(zip(ordered, days, strict=True)), read.near)
     wanted = [(slot, visit_of(row)) for row, slot in zip(ordered, slots, strict=True)]
     check_fit_at(wanted, places, held, read.people)
-    [booking] = insert([CourseBooking(plan=current, key=key, booked_by=by)])
+    booking = CourseBooking(pk=read.booking, plan=current, key=key, booked_by=by)
     # That the time is free, the constraints say. The clock of the database writes the booking time: the calendar file
     # carries it.
     made = insert(
@@ -123,11 +124,12 @@ def _book_course(
             for row, slot, place in zip(ordered, slots, places, strict=True)
         ]
     )
-    schedule.booked(made, now, booking)
-    audit(
+    act = event(
         type="course.booked", target=booking, by=by, patient_id=current.patient_id,
         new={"appointments": [row.pk for row in made], "first": made[0].starts_at.isoformat()},
     )  # fmt: skip
+    told = schedule.of_booking(made, now, booking)
+    insert([booking], beside=[Beside(told, ignore_conflicts=True), Beside([act])])
     return booking
 
 

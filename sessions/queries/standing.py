@@ -227,6 +227,8 @@ class ToBook:
     sessions: Mapping[int, PlannedSession]
     #: The booking that the same key has made already.
     known: int | None
+    #: Where there is none: the key of the row that the booking becomes.
+    booking: int
     on_hold: bool
     #: The patient's treatments about the time of these sessions, of every course and plan.
     near: list[StandingSession]
@@ -256,6 +258,7 @@ def _names(table: str, columns: Sequence[str]) -> str:
 
 _TO_BOOK = f"""
 SELECT (SELECT id FROM {CourseBooking._meta.db_table} WHERE key = %(key)s),
+  (SELECT nextval(pg_get_serial_sequence('{CourseBooking._meta.db_table}', 'id'))),
   EXISTS (SELECT FROM {Alert._meta.db_table} alert
     WHERE alert.plan_id = plan.id AND alert.closed_at IS NULL AND alert.level = 'block'),
   ({_NEAR}), ({_WORKING}),
@@ -285,7 +288,7 @@ def to_book(
         rows = cursor.fetchall()
     if not rows:
         raise TreatmentPlan.DoesNotExist
-    known, on_hold, near, people, *values = rows[0]
+    known, booking, on_hold, near, people, *values = rows[0]
     at = len(_PLAN_READ)
     found = TreatmentPlan.from_db(connection.alias, _PLAN_READ, values[:at])
     found.patient = Patient.from_db(connection.alias, _PATIENT_READ, values[at : at + len(_PATIENT_READ)])
@@ -298,7 +301,7 @@ def to_book(
         session = PlannedSession.from_db(connection.alias, _SESSION_READ, about)
         session.plan = found
         planned[session.pk] = session
-    return ToBook(found, planned, known, on_hold, _standing(near), _people(people, asked))
+    return ToBook(found, planned, known, booking, on_hold, _standing(near), _people(people, asked))
 
 
 @dataclass(frozen=True, slots=True)

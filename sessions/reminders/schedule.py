@@ -76,14 +76,22 @@ def _withdraw(appointment: Appointment) -> None:
     waiting.update(state=Message.State.WITHDRAWN)
 
 
-def booked(appointments: Sequence[Appointment], now: datetime, booking: CourseBooking | None = None) -> None:
-    """One confirmation with a calendar file for all, and a reminder each."""
+def of_booking(
+    appointments: Sequence[Appointment], now: datetime, booking: CourseBooking | None = None
+) -> list[Message]:
+    """One confirmation with a calendar file for all, and a reminder each: not stored yet."""
     cause = f"booked:course:{booking.pk}" if booking else f"booked:{appointments[0].pk}"
     confirmation = _message(
         Message.Kind.CONFIRMATION, "booked", appointments, cause=cause, send_at=now,
         calendar=calendar_of(appointments),
     )  # fmt: skip
-    _queue(confirmation, *(_reminder(appointment, now) for appointment in appointments))
+    reminders = (_reminder(appointment, now) for appointment in appointments)
+    return [message for message in (confirmation, *reminders) if message is not None]
+
+
+def booked(appointments: Sequence[Appointment], now: datetime) -> None:
+    """The messages of a booking, stored."""
+    _queue(*of_booking(appointments, now))
 
 
 def moved(appointment: Appointment, old: datetime, now: datetime) -> None:

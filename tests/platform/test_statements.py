@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.translation import gettext_lazy
 
 from mesoclinic.audit.models import AuditEvent
-from mesoclinic.statements import fresh, insert, prepared
+from mesoclinic.statements import Beside, fresh, insert, prepared
 from sessions.models import Appointment, CourseBooking, Message
 from tests.clinic import Clinic
 
@@ -105,3 +105,33 @@ def test_values_that_a_field_converts_are_converted(clinic: Clinic) -> None:
     [made] = insert([twin])
     read = Appointment.objects.get(pk=made.pk)
     assert (read.status, read.kind, read.reason) == ("no-show", "review", "Moved")
+
+
+def test_rows_beside_others_are_written_by_the_same_query(clinic: Clinic) -> None:
+    """They name each other by a key that was drawn before; one that stands already is passed over; or nothing stays."""
+    plan, visit = clinic.signed_plan(), clinic.appointment(kind="consultation")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('treatment_sessions_coursebooking', 'id'))")
+        (key,) = cursor.fetchone()
+
+    def news(cause: str) -> Message:
+        return Message(
+            kind="reminder", cause=cause, patient=visit.patient, appointment=visit, location=clinic.location,
+            recipient="a@example.org", language="en", subject="s", body="b", send_at=clinic.at(10),
+        )  # fmt: skip
+
+    insert([news("stands")])
+    booking = CourseBooking(pk=key, plan=plan, key=uuid.uuid4(), booked_by=clinic.marta)
+    event = AuditEvent(actor_name="M", type="t", target_type="x", target_id=str(key))
+    beside = [Beside([news("stands"), news("new")], ignore_conflicts=True), Beside([]), Beside([event])]
+    with CaptureQueriesContext(connection) as queries:
+        [made] = insert([booking], beside=beside)
+    assert len(queries) == 1
+    stored = CourseBooking.objects.get(pk=key)
+    assert (stored.key, stored.booked_at) == (made.key, made.booked_at)
+    assert sorted(Message.objects.values_list("cause", flat=True)) == ["new", "stands"]
+    assert AuditEvent.objects.filter(target_id=str(key)).count() == 1
+    again = CourseBooking(pk=key + 1, plan=plan, key=made.key, booked_by=clinic.marta)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert([again], beside=[Beside([news("refused")], ignore_conflicts=True)])
+    assert not Message.objects.filter(cause="refused").exists()

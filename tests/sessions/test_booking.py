@@ -116,7 +116,7 @@ def test_a_course_is_booked_in_a_fixed_number_of_queries(
     for n in range(3):
         plan = clinic.signed_plan(clinic.patient(f"Ana{n}", "Otra"), sessions=3 + n)
         slots = best(clinic, plan)
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(6):
             actions.book_course(
                 plan=plan, location=clinic.location, slots=slots, key=uuid.uuid4(), by=clinic.marta, now=now(clinic)
             )  # fmt: skip
