@@ -113,11 +113,13 @@ def _name(given: str, family: str, born: date | None, reader: Reader, today: dat
     return f"{formatting.initials(f'{given} {family}')}{f', {age}' if age else ''}"
 
 
-def _visit(values: tuple[Any, ...], clock: _Clock, reader: Reader, today: date) -> dict[str, Any]:
+def _visit(
+    values: tuple[Any, ...], clock: _Clock, reader: Reader, today: date, kinds: Mapping[str, str]
+) -> dict[str, Any]:
     row = dict(zip(_FIELDS, values, strict=True))
     start, end = row["starts_at"], row["ends_at"]
     number = row["planned_session__number"]
-    kind = row["type__name"] or str(Appointment.Kind(row["kind"]).label)
+    kind = row["type__name"] or kinds[row["kind"]]
     able = frozenset(row["planned_session__needs"] or [row["type__qualification"] or "consultation"])
     fitted = fittings_for(able) if number else frozenset({row["type__capability"] or "consultation"})
     found = {
@@ -174,28 +176,30 @@ def _staff(
     start, end = bounds(first, location, days)
     clock = _Clock(location)
     weekly: dict[int, list[Any]] = defaultdict(list)
-    people: dict[int, Any] = {}
-    rows = WorkingHours.objects.filter(location=location, practitioner__user__is_active=True)
-    for row in rows.select_related("practitioner__user"):
-        weekly[row.practitioner_id].append((row.weekday, row.starts, row.ends))
-        people[row.practitioner_id] = row.practitioner
+    people: dict[int, tuple[str, list[str]]] = {}
+    rows = WorkingHours.objects.filter(location=location, practitioner__user__is_active=True).values_list(
+        "practitioner_id", "weekday", "starts", "ends", "practitioner__user__full_name", "practitioner__qualifications"
+    )  # fmt: skip
+    for who, weekday, begins, ends, name, able in rows:
+        weekly[who].append((weekday, begins, ends))
+        people[who] = name, able
     gone: dict[int, list[Span]] = defaultdict(list)
-    for absence in Absence.objects.filter(starts_at__lt=end, ends_at__gt=start):
-        gone[absence.practitioner_id].append(Span(absence.starts_at, absence.ends_at))
+    away_then = Absence.objects.filter(starts_at__lt=end, ends_at__gt=start)
+    for who, since, until in away_then.values_list("practitioner_id", "starts_at", "ends_at"):
+        gone[who].append(Span(since, until))
     busy = {row["p"]: row["who_treats"] for row in visits}
     found = []
     for key in weekly.keys() | busy.keys():
         spans = free_spans(expand_hours(weekly[key], location.zone, first, last), [*gone[key], *away])
         if not spans and key not in busy:
             continue
+        title, able = people.get(key) or (busy[key], [])
         hours = [[clock(span.start), clock.until(span.start, span.end)] for span in spans]
         text = ", ".join(f"{start[11:]} to {end[11:]}" for start, end in hours) if days == 1 else ""
         found.append(
             {
                 "id": f"p{key}", "key": key, "group": "staff", "hours": hours,
-                "title": people[key].user.full_name if key in people else busy[key],
-                "text": text or ("away" if days == 1 else ""),
-                "able": list(people[key].qualifications) if key in people else [],
+                "title": title, "text": text or ("away" if days == 1 else ""), "able": list(able),
             }
         )  # fmt: skip
     return sorted(found, key=lambda row: row["title"])
@@ -278,7 +282,8 @@ def feed(
     tag = tag_of(location.pk, start, end)
     rows = _within(location.pk, start, end).filter(ends_at__gt=start).order_by("starts_at", "pk")
     most = MOST_IN_A_MONTH + 1 if days > 7 else None
-    everything = [_visit(values, clock, reader, today) for values in rows.values_list(*_FIELDS)[:most]]
+    kinds = {kind.value: str(kind.label) for kind in Appointment.Kind}
+    everything = [_visit(values, clock, reader, today, kinds) for values in rows.values_list(*_FIELDS)[:most]]
     full = most is not None and len(everything) == most
     if full:
         everything = []
