@@ -97,13 +97,14 @@ class _Clock:
         self.zone = location.zone
 
     def __call__(self, moment: datetime) -> str:
-        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+        return moment.astimezone(self.zone).replace(tzinfo=None).isoformat(" ", "minutes")
 
-    def until(self, start: datetime, end: datetime) -> str:
-        """The end of something: at least as much later on the wall as in truth, when the clock is put back between."""
+    def both(self, start: datetime, end: datetime) -> tuple[str, str]:
+        """Start and end of something: when the clock is put back between them, the end is as much later as in truth."""
         local = start.astimezone(self.zone).replace(tzinfo=None)
         wall = end.astimezone(self.zone).replace(tzinfo=None)
-        return (wall if wall > local else local + (end - start)).strftime("%Y-%m-%d %H:%M")
+        until = wall if wall > local else local + (end - start)
+        return local.isoformat(" ", "minutes"), until.isoformat(" ", "minutes")
 
 
 def _name(given: str, family: str, born: date | None, reader: Reader, today: date) -> str:
@@ -118,12 +119,13 @@ def _visit(
 ) -> dict[str, Any]:
     row = dict(zip(_FIELDS, values, strict=True))
     start, end = row["starts_at"], row["ends_at"]
+    on_wall, until = clock.both(start, end)
     number = row["planned_session__number"]
     kind = row["type__name"] or kinds[row["kind"]]
     able = frozenset(row["planned_session__needs"] or [row["type__qualification"] or "consultation"])
     fitted = fittings_for(able) if number else frozenset({row["type__capability"] or "consultation"})
     found = {
-        "id": row["pk"], "v": row["version"], "s": clock(start), "e": clock.until(start, end),
+        "id": row["pk"], "v": row["version"], "s": on_wall, "e": until,
         "before": _minutes(start - row["occupied_from"]), "after": _minutes(row["occupied_until"] - end),
         "p": row["practitioner_id"], "r": row["room_id"], "d": row["device_id"], "who": row["patient_id"],
         "name": _name(
@@ -194,7 +196,7 @@ def _staff(
         if not spans and key not in busy:
             continue
         title, able = people.get(key) or (busy[key], [])
-        hours = [[clock(span.start), clock.until(span.start, span.end)] for span in spans]
+        hours = [list(clock.both(span.start, span.end)) for span in spans]
         text = ", ".join(f"{start[11:]} to {end[11:]}" for start, end in hours) if days == 1 else ""
         found.append(
             {
@@ -305,7 +307,7 @@ def feed(
         "buffers": [_minutes(SETUP), _minutes(CLEANUP)],
         "resources": in_order([*staff, *_places(location)], order or []),
         "closures": [
-            {"s": clock(row.starts_at), "e": clock.until(row.starts_at, row.ends_at), "reason": row.reason}
+            dict(zip("se", clock.both(row.starts_at, row.ends_at), strict=True)) | {"reason": row.reason}
             for row in closures
         ],
         "visits": shown,
