@@ -24,7 +24,8 @@ from mesoclinic.services.supervisor import _commands
 from tests import racing
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENTS, KILLS, FORMS = 4, 12, 150
+#: More pages than are ever confirmed between the kills: some hundreds a second on a quick machine.
+CLIENTS, KILLS, FORMS = 4, 12, 2000
 #: After these seconds no more is killed; ten kills at least.
 SECONDS = 60
 
@@ -190,6 +191,7 @@ def test_whatever_is_killed_at_whatever_moment_each_course_is_whole_or_not_there
                 break
             at_least = len(scene.confirmed) + 1
             # Work goes on again, then at a random moment of it something dies.
+            assert not scene.forms.empty(), "every page is confirmed: make more"
             racing.until(lambda least=at_least: len(scene.confirmed) >= least)  # type: ignore[misc]
             threading.Event().wait(how.random() * 0.3)
             killed = scene.kill_postgres(how) if number % 2 else scene.kill_web(how)
