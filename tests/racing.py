@@ -17,11 +17,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from django.urls import reverse
 
 from mesoclinic.accounts.models import User
+from mesoclinic.accounts.sessions import SessionStore
 from mesoclinic.services.supervisor import _commands
 from protocols.models import TreatmentPlan
 from sessions.models import Appointment, Location

@@ -222,9 +222,7 @@ def undo(
 ) -> None:  # fmt: skip
     """Back as it was: sessions that had got a time lose it again, visits that were confirmed are so again.
 
-    Where the news had not left, none leaves at all.
-
-    Raises TimeTaken, BookingError: then nothing is changed.
+    Where the news had not left, none leaves at all. Raises TimeTaken, BookingError: then nothing is changed.
     """
     for visit in Appointment.objects.filter(LIVE, pk__in=list(added)).select_related("patient", "location"):
         booking.change_status(

@@ -48,8 +48,7 @@ def _message(
     language, subject, body = write(text, appointments, old=old, olds=olds)
     return fresh(
         Message, kind=kind, cause=cause, patient_id=first.patient_id, appointment_id=first.pk, location_id=first.location_id,
-        channel=address[0],
-        recipient=address[1], language=language, subject=subject, body=body, calendar=calendar, send_at=send_at,
+        channel=address[0], recipient=address[1], language=language, subject=subject, body=body, calendar=calendar, send_at=send_at,
     )  # fmt: skip
 
 

@@ -81,8 +81,7 @@ class Scene:
                     if answer.status == 302 and answer.text.startswith("/patients/"):
                         self.confirmed.append(form["key"])
                         break
-                    # 400: Django's answer when the database dies while the session is stored, after the booking.
-                    if answer.status not in {0, 400, 500, 502, 503}:
+                    if answer.status not in {0, 500, 502, 503}:
                         self.strange.append(f"{answer.status}: {answer.text[:300]}")
                         break
                     pause.wait(0.05)
@@ -125,10 +124,11 @@ class Scene:
 
     def check(self, when: str) -> int:
         """Whole courses only; how many there are. Asked again when the server goes down for what was killed just before."""
-        while True:
+        for _attempt in range(5):
             racing.until(self.postgres_is_back)
             with suppress(psycopg.OperationalError):
                 return self._check(when)
+        return self._check(when)
 
     def _check(self, when: str) -> int:
         with psycopg.connect(self.url) as database:
