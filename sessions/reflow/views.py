@@ -112,7 +112,7 @@ def _go_back(text: str, request: HttpRequest, now: datetime) -> tuple[Patient, s
     visit = Appointment.objects.select_related("patient").get(pk=[*data["visits"], *data["added"]][0])
     try:
         actions.undo(
-            changes=_changes(text), added=data["added"], confirmed=data["confirmed"], message=data["message"],
+            changes=_changes(text), added=data["added"], confirmed=data.get("confirmed", ()), message=data["message"],
             by=_user(request), now=now,
         )  # fmt: skip
     except BookingError as error:
